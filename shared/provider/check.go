@@ -16,7 +16,7 @@ type words map[string]bool
 
 var (
 	decodeWords  = words{TrimPrefix: true, RequirePrefix: true, UTF8: false, Base64: false, Hex: false}
-	contentWords = words{Lit: true, Body: false, TS: false, Header: true, SigField: true}
+	contentWords = words{Lit: true, Body: false, TS: false, Header: true}
 	fromWords    = words{Header: true}
 	timeWords    = words{Header: true, SigField: true}
 	idWords      = words{Header: true, JSON: true}
@@ -101,17 +101,43 @@ func (v *Variant) checkAlgorithm() error {
 	return nil
 }
 
-// checkContent demands a shape for each signed header: without one, neighbouring segments could be
-// cut at another place and still give the same bytes.
+// checkContent demands that the bytes can be cut into segments in one way only: a signed header has a shape, and
+// what follows it begins with a byte outside that shape.
 func (v *Variant) checkContent() error {
 	if !slices.Contains(v.Content, Term{Kind: Body}) {
 		return errors.New("content: body is missing")
 	}
-	for _, t := range v.Content {
-		_, shaped := shapes[v.Headers[t.Arg]]
-		if t.Kind == Header && !shaped {
+	for i, t := range v.Content {
+		if t.Kind != Header {
+			continue
+		}
+		allows, shaped := shapes[v.Headers[t.Arg]]
+		if !shaped {
 			return fmt.Errorf("content: %s has no shape in headers", t)
 		}
+		if i+1 < len(v.Content) && !delimits(v.Content[i+1], allows) {
+			return fmt.Errorf("content: nothing ends %s before the next segment", t)
+		}
+	}
+	return v.checkRoles()
+}
+
+func delimits(next Term, allows shape) bool { return next.Kind == Lit && !allows(next.Arg[0]) }
+
+// checkRoles refuses a header that is two things at once.
+func (v *Variant) checkRoles() error {
+	names := []string{v.Signature.From.Arg}
+	if ts := v.Timestamp; ts != nil && ts.From.Kind == Header {
+		names = append(names, ts.From.Arg)
+	}
+	for _, t := range v.Content {
+		if t.Kind == Header {
+			names = append(names, t.Arg)
+		}
+	}
+	slices.Sort(names)
+	if len(slices.Compact(slices.Clone(names))) != len(names) {
+		return errors.New("one header has two roles among signature, time and signed content")
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type Spec struct {
 	Evidence []string `yaml:"evidence"`
 	// RetryHorizon is how long the sender repeats one delivery.
 	RetryHorizon time.Duration `yaml:"retry_horizon"`
+	// Published are example secrets from documentation, which protect nothing.
+	Published []string `yaml:"published"`
 	// With are the parameters that a source may set.
 	With map[string]Parameter `yaml:"with"`
 
@@ -53,8 +55,8 @@ type Parameter struct {
 	Required bool `yaml:"required"`
 	// OneOf closes the set of values; empty leaves it open.
 	OneOf []string `yaml:"one_of"`
-	// Header demands a value that is a header's name.
-	Header bool `yaml:"header"`
+	// Form is "header" for a header's name, "path" for a dotted path, "" for any visible text.
+	Form string `yaml:"form"`
 }
 
 // document is a file's shape: the variants stay nodes until their parameters are known.
@@ -100,6 +102,7 @@ func Parse(data []byte) (*Spec, error) {
 	return &doc.Spec, doc.check()
 }
 
+// check reports what is wrong before any parameter is known.
 func (d *document) check() error {
 	var errs []error
 	if !token(d.ID) {
@@ -114,5 +117,5 @@ func (d *document) check() error {
 	if len(d.Variants) == 0 {
 		errs = append(errs, errors.New("no variants"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.checkPlaces())...)
 }

@@ -72,8 +72,10 @@ func (p Parameter) check(value string) error {
 	switch {
 	case len(p.OneOf) > 0 && !slices.Contains(p.OneOf, value):
 		return fmt.Errorf("%q is not one of %s", value, strings.Join(p.OneOf, ", "))
-	case p.Header && !headerName(value):
+	case p.Form == "header" && !headerName(value):
 		return fmt.Errorf("%q is not a header's name", value)
+	case p.Form == "path" && !path(value):
+		return fmt.Errorf("%q is not a dotted path", value)
 	case !visible(value):
 		return errors.New("only visible ASCII and spaces are allowed")
 	}
@@ -147,4 +149,24 @@ func (s *Spec) substitute(n *yaml.Node, with map[string]string, used map[string]
 		c.Style, c.Tag = yaml.DoubleQuotedStyle, "!!str"
 	}
 	return &c
+}
+
+// checkPlaces demands that places and parameters are the same set, so that no misspelt one is silently empty.
+func (d *document) checkPlaces() error {
+	used := map[string]bool{}
+	for i := range d.Variants {
+		d.substitute(&d.Variants[i], nil, used)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		if _, known := d.With[name]; !known {
+			errs = append(errs, fmt.Errorf("place ${%s} has no parameter", name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.With)) {
+		if !used[name] {
+			errs = append(errs, fmt.Errorf("parameter %s has no place", name))
+		}
+	}
+	return errors.Join(errs...)
 }

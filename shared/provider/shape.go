@@ -98,3 +98,4 @@ func all(s string, f shape) bool {
 func visible(s string) bool    { return all(s, printable) }
 func token(s string) bool      { return s != "" && len(s) <= 64 && all(s, shapes["id"]) }
 func headerName(s string) bool { return token(s) }
+func path(s string) bool       { return s != "" && all(s, shapes["name"]) }

@@ -53,7 +53,7 @@ func (s *Scheme) cover(v *provider.Variant) {
 		Body:      slices.Contains(v.Content, provider.Term{Kind: provider.Body}),
 		Timestamp: slices.Contains(v.Content, provider.Term{Kind: provider.TS}),
 		ID:        slices.ContainsFunc(v.Event.ID, s.covered),
-		Type:      !slices.ContainsFunc(v.Event.Type, func(t provider.Template) bool { return !all(t) }),
+		Type:      len(v.Event.Type) > 0 && !slices.ContainsFunc(v.Event.Type, func(t provider.Template) bool { return !all(t) }),
 	}
 	s.digestTag = ClassBody
 	if s.coverage.Timestamp {

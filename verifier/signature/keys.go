@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 // minSecret is the least length of a shared secret in bytes after decoding
 // (Standard Webhooks, "Signature scheme": between 24 and 64 bytes).
 const minSecret = 24
+
+// maxKeys bounds how many keys one request may be tried with.
+const maxKeys = 16
 
 // Key is one of a source's keys.
 type Key struct {
@@ -62,9 +66,12 @@ func (k *key) judge(at time.Time) *Refusal {
 	return nil
 }
 
-func compileKeys(v *provider.Variant, opt Options) ([]key, error) {
+func compileKeys(v *provider.Variant, published []string, opt Options) ([]key, error) {
 	if len(opt.Keys) == 0 {
 		return nil, errors.New("no keys")
+	}
+	if len(opt.Keys) > maxKeys {
+		return nil, fmt.Errorf("%d keys, more than %d", len(opt.Keys), maxKeys)
 	}
 	var keys []key
 	var errs []error
@@ -72,6 +79,9 @@ func compileKeys(v *provider.Variant, opt Options) ([]key, error) {
 		m, err := compileKey(v, k, opt.AllowWeakSecret)
 		if err == nil {
 			err = distinct(keys, k.ID, m)
+		}
+		if err == nil && !opt.AllowWeakSecret && slices.Contains(published, string(k.Secret)) {
+			err = errors.New("the secret is an example that the provider has published")
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("key %q: %w", k.ID, err))

@@ -53,11 +53,6 @@ func (s *Scheme) plan(v *provider.Variant, opt Options) error {
 		}
 		s.clock.slot = s.slot(ts.From)
 	}
-	for _, t := range v.Content {
-		if t.Kind == provider.SigField && s.slot(t) < 0 {
-			s.reads = append(s.reads, read{tag: t.Arg})
-		}
-	}
 	if len(s.reads) > maxReads {
 		return fmt.Errorf("the content needs %d values, more than %d", len(s.reads), maxReads)
 	}

@@ -73,7 +73,7 @@ func Compile(spec *provider.Spec, opt Options) (*Scheme, error) {
 	if err := s.plan(v, opt); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", s.name, err)
 	}
-	if s.keys, err = compileKeys(v, opt); err != nil {
+	if s.keys, err = compileKeys(v, spec.Published, opt); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", s.name, err)
 	}
 	s.cover(v)

@@ -38,7 +38,7 @@ func reason(t testing.TB, s *Scheme, r *Request, at time.Time) outcome.Reason {
 }
 
 func TestStandardWebhooksVector(t *testing.T) {
-	s := compile(t, "standard-webhooks", Options{Keys: []Key{{ID: "k", Secret: []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}}})
+	s := compile(t, "standard-webhooks", Options{AllowWeakSecret: true, Keys: []Key{{ID: "k", Secret: []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}}})
 	r := &Request{Body: []byte(`{"test": 2432232314}`), Header: []Field{
 		{"Webhook-Id", "msg_p5jXN8AQM9LWM0D4loKWxJek"},
 		{"Webhook-Timestamp", "1614265330"},
