@@ -27,6 +27,9 @@ type Config struct {
 	Streams  Streams           `yaml:"streams"`
 	Sources  map[string]Source `yaml:"sources"`
 	Targets  map[string]Target `yaml:"targets"`
+
+	// origin lets later mistakes be reported where they stand; nil for a Config built by hand.
+	origin *origin
 }
 
 // NATS says which bus the doors meet on. Exactly one of Embedded and URL is set;

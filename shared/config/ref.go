@@ -21,24 +21,18 @@ const (
 	maxSecret = 64 << 10
 )
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// refPattern is what both UnmarshalText and the JSON Schema accept.
-const refPattern = `^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$`
+// refForm has one line, so that a path can not forge another.
+var refForm = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+)$`)
 
 // errNotRef never holds the text it refuses: that is likely a secret written in the open.
 var errNotRef = errors.New("must be a reference to a secret, not the secret: env:NAME or file:PATH")
 
 // UnmarshalText accepts "env:NAME" and "file:PATH". Its error does not repeat the text.
 func (r *Ref) UnmarshalText(text []byte) error {
-	value := string(text)
-	name, isEnv := strings.CutPrefix(value, envScheme)
-	path, isFile := strings.CutPrefix(value, fileScheme)
-	valid := isEnv && envName.MatchString(name) || isFile && path != "" && !strings.ContainsAny(path, "\x00\n\r")
-	if !valid {
+	if !refForm.Match(text) {
 		return errNotRef
 	}
-	*r = Ref(value)
+	*r = Ref(text)
 	return nil
 }
 

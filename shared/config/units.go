@@ -13,16 +13,14 @@ import (
 // Never negative.
 type Duration time.Duration
 
-const durationPattern = `^([0-9]+d|([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)$`
-
 var (
-	durationText = regexp.MustCompile(durationPattern)
+	durationForm = regexp.MustCompile(`^([0-9]+d|([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)$`)
 	days         = regexp.MustCompile(`^([0-9]+)d`)
 )
 
 // UnmarshalText reads a number with a unit out of ns, us, ms, s, m, h, or whole days with d.
 func (d *Duration) UnmarshalText(text []byte) error {
-	if !durationText.Match(text) {
+	if !durationForm.Match(text) {
 		return fmt.Errorf("must be a duration such as 90s, 5m or 7d, not %q", clipped(string(text)))
 	}
 	total, err := parseDuration(string(text))
@@ -71,9 +69,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // Bytes is an amount of bytes, written as a plain number or with B, KiB, MiB, GiB or TiB.
 type Bytes int64
 
-const bytesPattern = `^[0-9]+(B|KiB|MiB|GiB|TiB)?$`
-
-var bytesText = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
+var bytesForm = regexp.MustCompile(`^(0|[1-9][0-9]*)(B|KiB|MiB|GiB|TiB)?$`)
 
 var byteUnits = []struct {
 	name string
@@ -82,7 +78,7 @@ var byteUnits = []struct {
 
 // UnmarshalText reads whole amounts only.
 func (b *Bytes) UnmarshalText(text []byte) error {
-	parts := bytesText.FindStringSubmatch(string(text))
+	parts := bytesForm.FindStringSubmatch(string(text))
 	if parts == nil {
 		return fmt.Errorf("must be an amount such as 512KiB, 1MiB or 10GiB, not %q", clipped(string(text)))
 	}
