@@ -29,13 +29,16 @@ type Settings struct {
 	// Listen is a loopback address; port 0 draws one.
 	Listen     string
 	MaxBytes   int64
+	// MaxBody is the largest request body that any source may send, in bytes.
+	MaxBody    int64
 	Durability config.Durability
 	Layout     bus.Layout
 	Log        zerolog.Logger
 }
 
-// maxPayload fits the largest body (8 MiB) with its record, seal and headers.
-const maxPayload = 9 << 20
+// overhead is what a stored request may be larger than its body: its header twice (the
+// record and its redacted view), the seal and the message's own headers.
+const overhead = 128 << 10
 
 // Server is a running embedded server.
 type Server struct {
@@ -101,7 +104,7 @@ func serverConfig(s Settings, keys map[string]string) (string, error) {
 	if port == "0" {
 		port = "-1"
 	}
-	sync := "2m"
+	sync := `"2m"`
 	if s.Durability != config.Process {
 		sync = "always"
 	}
@@ -110,7 +113,7 @@ func serverConfig(s Settings, keys map[string]string) (string, error) {
 		return "", fmt.Errorf("resolve nats.embedded.store: %w", err)
 	}
 	return fmt.Sprintf("host: %q\nport: %s\nserver_name: doorward\nmax_payload: %d\nmax_pending: 256MB\nwrite_deadline: \"10s\"\njetstream {\n  store_dir: %q\n  max_file_store: %d\n  max_memory_store: 0\n  sync_interval: %s\n}\n%s",
-		host, port, maxPayload, store, s.MaxBytes, sync, s.Layout.ServerConfig(keys)), nil
+		host, port, max(s.MaxBody, 1<<20)+overhead, store, s.MaxBytes, sync, s.Layout.ServerConfig(keys)), nil
 }
 
 // Setup creates every stream and consumer of the layout, account by account.
