@@ -79,7 +79,7 @@ func (k *edKey) same(other material) bool {
 func (k *edKey) proves(in *input, sigs *signatures, _ *[]byte) bool {
 	message := in.join()
 	for i := range sigs.n {
-		if ed25519.Verify(k.public, message, sigs.list(i)) {
+		if ed25519.Verify(k.public, message, sigs.at(i)) {
 			return true
 		}
 	}

@@ -22,12 +22,22 @@ type layout struct {
 
 // signatures are the decoded signatures of one request.
 type signatures struct {
-	n    int
-	size int
-	at   [maxSignatures][maxSize]byte
+	n      int // decoded
+	tagged int // items with the pinned tag, decoded or not
+	size   int
+	room   [maxSignatures][maxSize]byte
 }
 
-func (s *signatures) list(i int) []byte { return s.at[i][:s.size] }
+func (s *signatures) at(i int) []byte { return s.room[i][:s.size] }
+
+// add decodes one more; false if it can't be decoded, or there is no room.
+func (s *signatures) add(text string, enc encoding) bool {
+	if s.n == maxSignatures || !enc.decode(s.at(s.n), text) {
+		return false
+	}
+	s.n++
+	return true
+}
 
 func compileLayout(v *provider.Variant, reads []read) layout {
 	p := v.Signature.Parse
@@ -43,7 +53,7 @@ func compileLayout(v *provider.Variant, reads []read) layout {
 
 // parse decodes the pinned signatures of value into sigs and its other needed items into values.
 func (l *layout) parse(value string, values *[maxReads]string, sigs *signatures) *Refusal {
-	sigs.n, sigs.size = 0, l.size
+	sigs.n, sigs.tagged, sigs.size = 0, 0, l.size
 	if l.items {
 		return l.parseItems(value, values, sigs)
 	}
@@ -51,7 +61,10 @@ func (l *layout) parse(value string, values *[maxReads]string, sigs *signatures)
 	if !ok {
 		return refuse(outcome.MalformedSignature, "the signature lacks its prefix")
 	}
-	return l.add(text, sigs)
+	if !sigs.add(text, l.enc) {
+		return refuse(outcome.MalformedSignature, "the signature has the wrong length or alphabet")
+	}
+	return nil
 }
 
 func (l *layout) parseItems(value string, values *[maxReads]string, sigs *signatures) *Refusal {
@@ -81,7 +94,11 @@ func (l *layout) item(item string, values *[maxReads]string, sigs *signatures) *
 	}
 	tag, text := item[:at], item[at+1:]
 	if tag == l.tag {
-		return l.add(text, sigs)
+		sigs.tagged++
+		if !sigs.add(text, l.enc) && sigs.n == maxSignatures {
+			return refuse(outcome.MalformedSignature, "the signature header has too many signatures")
+		}
+		return nil // one that can't be decoded can't match either; the vendors' libraries pass it over too
 	}
 	for slot := range l.reads {
 		if l.reads[slot].tag != tag {
@@ -96,25 +113,17 @@ func (l *layout) item(item string, values *[maxReads]string, sigs *signatures) *
 }
 
 func (l *layout) complete(values *[maxReads]string, sigs *signatures) *Refusal {
-	if sigs.n == 0 {
+	switch {
+	case sigs.tagged == 0:
 		return refuse(outcome.WrongAlgorithm, "no item of the signature header has the pinned tag")
+	case sigs.n == 0:
+		return refuse(outcome.MalformedSignature, "no signature has the right length and alphabet")
 	}
 	for slot := range l.reads {
 		if l.reads[slot].tag != "" && values[slot] == "" {
 			return refuse(outcome.MalformedSignature, "the signature header lacks an item")
 		}
 	}
-	return nil
-}
-
-func (l *layout) add(text string, sigs *signatures) *Refusal {
-	if sigs.n == maxSignatures {
-		return refuse(outcome.MalformedSignature, "the signature header has too many signatures")
-	}
-	if !l.enc.decode(sigs.at[sigs.n][:l.size], text) {
-		return refuse(outcome.MalformedSignature, "a signature has the wrong length or alphabet")
-	}
-	sigs.n++
 	return nil
 }
 

@@ -59,7 +59,7 @@ func (k *hmacKey) proves(in *input, sigs *signatures, text *[]byte) bool {
 	*text = reuse
 	match := false
 	for i := range sigs.n {
-		match = hmac.Equal(sum, sigs.list(i)) || match
+		match = hmac.Equal(sum, sigs.at(i)) || match
 	}
 	return match
 }
