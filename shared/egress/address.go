@@ -20,11 +20,9 @@ var never = []struct {
 	{netip.MustParsePrefix("fd00:ec2::254/128"), "AWS's metadata service"},
 	{netip.MustParsePrefix("fd20:ce::254/128"), "Google Cloud's metadata service"},
 	{netip.MustParsePrefix("0.0.0.0/8"), "this host on this network, which connects to loopback (RFC 791)"},
-	{netip.MustParsePrefix("::/128"), "the unspecified address, which connects to loopback (RFC 4291)"},
 	{netip.MustParsePrefix("224.0.0.0/4"), "multicast (RFC 1112)"},
 	{netip.MustParsePrefix("240.0.0.0/4"), "reserved, with broadcast (RFC 1112)"},
 	{netip.MustParsePrefix("ff00::/8"), "multicast (RFC 4291)"},
-	{netip.MustParsePrefix("::ffff:0:0/96"), "an IPv4-mapped address (RFC 4291)"},
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), "an IPv4-translated address (RFC 2765)"},
 	{netip.MustParsePrefix("64:ff9b::/96"), "a NAT64 address (RFC 6052)"},
 	{netip.MustParsePrefix("64:ff9b:1::/48"), "a NAT64 address (RFC 8215)"},
@@ -65,7 +63,7 @@ func neverAllowed(a netip.Addr) string {
 	}
 	switch {
 	case a != loopback6 && compat.Contains(a):
-		return "an IPv4-compatible address (RFC 4291)"
+		return "unspecified, or an IPv4-compatible address (RFC 4291)"
 	case isatap(a):
 		return "an ISATAP address (RFC 5214)"
 	}

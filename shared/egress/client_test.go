@@ -49,7 +49,7 @@ func TestNoAnswerIsNoDenial(t *testing.T) {
 	c, w := sealed(t, Policy{}, zone{"empty.example": {}})
 	for _, name := range []string{"missing.example", "empty.example"} {
 		_, err := c.Do(t.Context(), Request{URL: "https://" + name + "/"})
-		if err == nil || isDenied(err) || len(w.take()) > 0 {
+		if err == nil || isDenied(err) || !strings.Contains(err.Error(), "look up "+name) || len(w.take()) > 0 {
 			t.Errorf("F10 Do(%s) = %v, want a failure that may be tried again", name, err)
 		}
 	}
@@ -98,6 +98,37 @@ func TestControlStandsAlone(t *testing.T) {
 			t.Errorf("control(%s %s %s) = %v, want denied: %t", tt.scheme, tt.network, tt.address, err, tt.denied)
 		}
 	}
+}
+
+// TestDialerStandsAlone gives the dialer names that the URL's check would have refused.
+func TestDialerStandsAlone(t *testing.T) {
+	r, err := newRules(Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	d := &dialer{rules: r, scheme: "https", settings: Settings{Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		asked++
+		return addrs("8.8.8.8"), nil
+	}}}
+	for _, host := range []string{"localhost", "127.1", "kubernetes", "vault.internal", "①.example", "127.0.0.1", "::1", "fe80::1%lo"} {
+		if _, err := d.resolve(t.Context(), host); !isDenied(err) || asked > 0 {
+			t.Errorf("resolve(%q) = %v after %d lookups, want a DeniedError", host, err, asked)
+		}
+	}
+	if _, err := d.resolve(t.Context(), "good.com"); err != nil || asked != 1 {
+		t.Errorf("resolve(good.com) = %v after %d lookups", err, asked)
+	}
+}
+
+// TestPolicyIsCopied: what the caller does with its slices afterwards changes nothing.
+func TestPolicyIsCopied(t *testing.T) {
+	p := Policy{AllowPrivate: prefixes("10.0.0.0/8"), Ports: []int{443}, AllowHTTP: true, Deny: prefixes("10.0.0.7/32")}
+	c, w := sealed(t, p, nil)
+	p.AllowPrivate[0], p.Ports[0], p.Deny[0] = prefixes("127.0.0.0/8")[0], 22, prefixes("10.0.0.8/32")[0]
+	wantDialed(t, c, w, "http://10.0.0.8:443/", "10.0.0.8:443")
+	wantDenied(t, c, w, "https://10.0.0.7/")
+	wantDenied(t, c, w, "https://127.0.0.1/")
 }
 
 func TestRedirects(t *testing.T) {

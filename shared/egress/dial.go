@@ -119,7 +119,7 @@ func (d *dialer) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 			return addrs, nil
 		}
 	}
-	// net/http has mapped the name since check saw it.
+	// net/http may have rewritten the name since check saw it.
 	if why := refuseName(name); why != "" {
 		return nil, denied(host, why)
 	}

@@ -46,7 +46,7 @@ func (q Request) build(ctx context.Context, u *url.URL) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build request to %s: %w", u.Host, err)
 	}
-	req.URL, req.Host = u, u.Host
+	req.URL = u
 	if q.Header != nil {
 		req.Header = q.Header.Clone()
 	}

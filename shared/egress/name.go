@@ -12,8 +12,9 @@ import (
 const maxURL = 2048
 
 // internal are the suffixes of names that lead inside, whoever answers for them:
-// RFC 6761, RFC 6762, RFC 8375, ICANN's reservation of .internal, Kubernetes.
-var internal = []string{"localhost", "localdomain", "local", "internal", "home.arpa", "svc.cluster.local"}
+// RFC 6761, RFC 6762 (and with it Kubernetes' svc.cluster.local), RFC 8375, and ICANN's
+// reservation of .internal.
+var internal = []string{"localhost", "localdomain", "local", "internal", "home.arpa"}
 
 // target parses a URL once, strictly, and says why it is refused, "" when it is not.
 // Only an absolute URL with a plain host has one reading; everything that parsers are
@@ -31,7 +32,7 @@ func (r *rules) target(rawURL string) (u *url.URL, why string) {
 		return u, "not an https URL"
 	case u.Scheme == "http" && !r.AllowHTTP:
 		return u, "http, and egress.allow_http is not set"
-	case u.Opaque != "" || u.Host == "":
+	case u.Host == "":
 		return u, "a URL without a host"
 	case u.User != nil:
 		return u, "a URL with user information"
@@ -41,7 +42,7 @@ func (r *rules) target(rawURL string) (u *url.URL, why string) {
 	if why := r.port(u); why != "" {
 		return u, why
 	}
-	return u, r.host(u.Scheme, u.Host, u.Hostname())
+	return u, r.host(u.Scheme, u.Hostname())
 }
 
 func (r *rules) port(u *url.URL) string {
@@ -62,16 +63,9 @@ func (r *rules) port(u *url.URL) string {
 	return ""
 }
 
-// host judges a literal by its address and a name by its spelling. authority is the
-// host as written, with brackets and port.
-func (r *rules) host(scheme, authority, host string) string {
-	if strings.Contains(host, "%") {
-		return "an address with a zone"
-	}
+// host judges a literal by its address and a name by its spelling.
+func (r *rules) host(scheme, host string) string {
 	if a, err := netip.ParseAddr(host); err == nil {
-		if strings.HasPrefix(authority, "[") != a.Is6() {
-			return "brackets around something that is not IPv6"
-		}
 		return r.classifyFor(scheme, a)
 	}
 	name := strings.ToLower(host)

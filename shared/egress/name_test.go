@@ -40,6 +40,7 @@ var hostile = []struct{ id, url string }{
 	{"F07", "https://vault.internal/"},
 	{"F07", "https://api.default.svc.cluster.local/"},
 	{"F07", "https://router.home.arpa/"},
+	{"F07", "https://home.arpa/"},
 	{"F07", "https://kubernetes/"},
 	{"F07", "https://example.com./"},
 	{"F07", "https://example.com../"},
@@ -71,6 +72,7 @@ var hostile = []struct{ id, url string }{
 	{"F13", "https://good.com,127.0.0.1/"},
 	{"F13", "https://*.good.com/"},
 	{"F14", "gopher://good.com/"},
+	{"F14", "gopher://good.com:443/"},
 	{"F14", "file:///etc/passwd"},
 	{"F14", "unix:///var/run/docker.sock"},
 	{"F14", "ftp://good.com/"},
@@ -120,6 +122,30 @@ func TestHostileURLs(t *testing.T) {
 	}
 	if err := (Policy{}).Check(long[:maxURL]); err != nil {
 		t.Errorf("Check of %d bytes = %v, want nil", maxURL, err)
+	}
+}
+
+// TestWhy: an operator reads what to change.
+func TestWhy(t *testing.T) {
+	p := Policy{AllowPrivate: prefixes("10.0.0.0/8"), Deny: prefixes("10.0.0.7/32"), AllowHTTP: true, Ports: []int{80, 443}}
+	for rawURL, want := range map[string]string{
+		"https:good.com":           `egress to "https:good.com" denied: a URL without a host`,
+		"https://[fe80::1%25lo]/":  `egress to "[fe80::1%lo]" denied: an address with a zone`,
+		"https://[::ffff:8.8.8.8]": `egress to "[::ffff:8.8.8.8]" denied: an IPv4-mapped address (RFC 4291)`,
+		"https://good.com./":       `egress to "good.com." denied: a name with a dot at its end`,
+		"https://good.com:81/":     `egress to "good.com:81" denied: port 81, which is not in egress.ports`,
+		"https://192.168.0.1/":     `egress to "192.168.0.1" denied: not a public address, and not in egress.allow_private`,
+		"https://10.0.0.7/":        `egress to "10.0.0.7" denied: an address of Doorward's own`,
+		"http://8.8.8.8/":          `egress to "8.8.8.8" denied: http to a public address`,
+		"https://db.internal/":     `egress to "db.internal" denied: a name that ends in .internal`,
+	} {
+		if got := p.Check(rawURL); got == nil || got.Error() != want {
+			t.Errorf("Check(%q) = %v, want %s", rawURL, got, want)
+		}
+	}
+	long := "x" + strings.Repeat("\n", maxURL)
+	if err := p.Check(long); len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Check of a hostile URL = %d bytes", len(err.Error()))
 	}
 }
 
