@@ -320,7 +320,8 @@ func TestCertificatesAreVerified(t *testing.T) {
 func TestErrorsKeepSecrets(t *testing.T) {
 	s, p := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }))
 	c := open(t, p, Settings{})
-	for _, rawURL := range []string{s.URL + "/hunter2?hunter2", "https://10.0.0.1/hunter2", "https://good.com:1/hunter2"} {
+	for _, rawURL := range []string{s.URL + "/hunter2?hunter2", "https://10.0.0.1/hunter2", "https://good.com:1/hunter2", "https://u:hunter2@good.com/",
+		"https://u:hunter2@good.com\\/", "https:hunter2", "https://good.com/\x00hunter2", "https://good.com/hunter2#"} {
 		_, err := c.Do(t.Context(), Request{URL: rawURL})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Do = %v, want an error without the path", err)

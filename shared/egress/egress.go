@@ -19,7 +19,7 @@ import (
 // DeniedError says that policy refuses a target. Trying again does not help; callers
 // record it as outcome.EgressDenied. Why may name an internal address: it is for operators.
 type DeniedError struct {
-	// Host is the host of the URL, or the URL itself when it has none.
+	// Host is the host of the URL, with its port if it has one; "" when no host could be read.
 	Host string
 	// Why is a clause that continues "denied".
 	Why string

@@ -150,8 +150,8 @@ func (r *rules) check(rawURL string) (*url.URL, error) {
 	if why == "" {
 		return u, nil
 	}
-	host := rawURL
-	if u != nil && u.Host != "" {
+	host := "" // never the URL instead, which may hold secrets
+	if u != nil {
 		host = u.Host
 	}
 	return nil, denied(host, why)
