@@ -23,7 +23,7 @@ type Options struct {
 	Identities []string
 }
 
-// Load reads the file at path and resolves relative paths against its directory. A file
+// Load reads the file at path and makes relative paths in it absolute, from its directory. A file
 // with mistakes gives Errors, and beside them a Config of the sources and targets that have none:
 // not to be run, but for the doors to find further mistakes in. Other errors are
 // those of reading the file; then the Config is nil.
@@ -32,9 +32,26 @@ func Load(path string, o Options) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	c, err := Decode(path, data, o)
+	return loaded(path, data, o, false)
+}
+
+// LoadProjected is Load for what Project wrote, where sources may have no keys.
+func LoadProjected(path string, o Options) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return loaded(path, data, o, true)
+}
+
+func loaded(path string, data []byte, o Options, projected bool) (*Config, error) {
+	c, err := decode(path, data, o, projected)
 	c.Path = path
-	c.resolvePaths(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	if abs, absErr := filepath.Abs(dir); absErr == nil {
+		dir = abs
+	}
+	c.resolvePaths(dir)
 	return c, err
 }
 

@@ -86,7 +86,11 @@ func (t *text) end(n *yaml.Node, start spot) spot {
 	if next == len(t.starts) {
 		return spot{}
 	}
-	return t.starts[next]
+	at := t.starts[next]
+	if before := []rune(t.lines[at.line-1])[:at.column-1]; strings.Trim(string(before), " \t-?[{,") == "" {
+		at.column = 1 // nothing but YAML's own signs
+	}
+	return at
 }
 
 var writtenKey = regexp.MustCompile(`([A-Za-z0-9_-]+)["']?\s*:(\s|$)`)

@@ -4,9 +4,10 @@ import "strconv"
 
 // didYouMean is a hint with the known name closest to text, or "" when none is close.
 func didYouMean(text string, known []string) string {
-	best, least := "", len([]rune(text))/3+1
+	size := len([]rune(text))
+	best, least := "", (size+1)/3
 	for _, name := range known {
-		if d := distance(text, name); d <= least && (best == "" || d < distance(text, best)) {
+		if d := distance(text, name); d <= least && d < size && (best == "" || d < distance(text, best)) {
 			best = name
 		}
 	}

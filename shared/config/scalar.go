@@ -125,6 +125,8 @@ func (f field) check(text string, v reflect.Value) (message, hint string) {
 		return f.want, ""
 	case v.Kind() == reflect.String && !f.blank && text == "":
 		return "must not be empty: leave the key out instead", ""
+	case f.min != "" && f.min == f.max && v.Int() != bound(f.min, v.Type()):
+		return "must be " + f.min, ""
 	case f.min != "" && v.Int() < bound(f.min, v.Type()):
 		return "must be at least " + f.min, ""
 	case f.max != "" && v.Int() > bound(f.max, v.Type()):

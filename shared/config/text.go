@@ -87,6 +87,9 @@ func (t *text) excerpt(s spot) (line string, caret int) {
 	first, end := max(0, s.column-1-excerptReach), min(len(runes), s.column-1+excerptReach)
 	hidden := t.hiddenOn(s.line)
 	inside := false
+	if first > 0 {
+		out = append(out, '…')
+	}
 	for i := first; i < end; i++ {
 		if i+1 == s.column {
 			caret = len(out) + 1
@@ -104,6 +107,9 @@ func (t *text) excerpt(s spot) (line string, caret int) {
 	}
 	if caret == 0 {
 		caret = len(out) + 1
+	}
+	if end < len(runes) {
+		out = append(out, '…')
 	}
 	return string(out), caret
 }

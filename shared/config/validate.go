@@ -38,10 +38,16 @@ func (d *decoder) validate(c *Config) {
 }
 
 func (d *decoder) nats(n NATS) {
-	if n.URL == "" {
+	if n.Embedded != nil {
 		d.embedded(n)
-		return
 	}
+	if n.URL != "" {
+		d.cluster(n)
+	}
+}
+
+// cluster refuses what an external cluster would not survive.
+func (d *decoder) cluster(n NATS) {
 	d.reportErr("nats.url", checkServers(n.URL))
 	if n.Replicas == 1 && n.Durability == PowerLoss {
 		at := "nats.replicas"
@@ -58,16 +64,14 @@ func (d *decoder) nats(n NATS) {
 // embedded refuses what only an external cluster has.
 func (d *decoder) embedded(n NATS) {
 	for _, key := range []string{"credentials", "ca"} {
-		if path := keyPath("nats", key); d.has(path) {
+		if path := keyPath("nats", key); n.URL == "" && d.has(path) {
 			d.report(path, "has no meaning for the embedded server", "")
 		}
 	}
-	if n.Replicas > 1 {
+	if n.URL == "" && n.Replicas > 1 {
 		d.report("nats.replicas", "the embedded server keeps one copy", "")
 	}
-	if n.Embedded != nil {
-		d.reportErr("nats.embedded.listen", checkLoopback(n.Embedded.Listen))
-	}
+	d.reportErr("nats.embedded.listen", checkLoopback(n.Embedded.Listen))
 }
 
 func (d *decoder) listeners(c *Config) {

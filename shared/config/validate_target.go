@@ -39,7 +39,7 @@ func (d *decoder) from(path string, from, sources []string) {
 		at := itemPath(path, i)
 		switch {
 		case source == "":
-		case !slices.Contains(sources, source):
+		case !d.has(keyPath("sources", source)):
 			d.report(at, fmt.Sprintf("there is no source %q", clipped(source)), didYouMean(source, sources))
 		case seen[source]:
 			d.report(at, "is listed already", "")

@@ -39,32 +39,34 @@ func (d *decoder) document(root *yaml.Node, c *Config) {
 	d.value(root, reflect.ValueOf(c).Elem(), "", field{})
 }
 
-// value reads n into v, whose type decides what n must be.
-func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, f field) {
+// value reads n into v, whose type decides what n must be, and reports whether n was of that kind.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, f field) bool {
 	if n = d.followed(n, path); n == nil {
-		return
+		return false
 	}
 	if kind, ok := scalarOf(v.Type()); ok {
-		d.scalar(n, v, kind, path, f)
-		return
+		return d.scalar(n, v, kind, path, f)
 	}
-	switch v.Kind() {
-	case reflect.Pointer:
+	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
-		d.value(n, v.Elem(), path, f)
-	case reflect.Struct:
-		if d.expect(n, v.Type(), yaml.MappingNode, "a mapping", path) {
-			d.structure(n, v, path)
-		}
-	case reflect.Map:
-		if d.expect(n, v.Type(), yaml.MappingNode, "a mapping", path) {
-			d.names(n, v, path, f)
-		}
-	case reflect.Slice:
-		if d.expect(n, v.Type(), yaml.SequenceNode, "a list", path) {
-			d.list(n, v, path, f)
-		}
+		return d.value(n, v.Elem(), path, f)
 	}
+	if v.Kind() == reflect.Slice {
+		if !d.expect(n, v.Type(), yaml.SequenceNode, "a list", path) {
+			return false
+		}
+		d.list(n, v, path, f)
+		return true
+	}
+	if !d.expect(n, v.Type(), yaml.MappingNode, "a mapping", path) {
+		return false
+	}
+	if v.Kind() == reflect.Map {
+		d.names(n, v, path, f)
+	} else {
+		d.structure(n, v, path)
+	}
+	return true
 }
 
 // followed is n or what it is an alias of; nil when it is not to be read.
@@ -125,12 +127,11 @@ func holdsRef(t reflect.Type) bool {
 	return t == reflect.TypeFor[Ref]()
 }
 
-func (d *decoder) scalar(n *yaml.Node, v reflect.Value, kind scalar, path string, f field) {
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, kind scalar, path string, f field) bool {
 	tag := n.ShortTag()
 	for _, want := range kind.tags {
 		if n.Kind == yaml.ScalarNode && tag == want {
-			d.scalarText(n, v, path, f)
-			return
+			return d.scalarText(n, v, path, f)
 		}
 	}
 	if holdsRef(v.Type()) {
@@ -144,9 +145,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, kind scalar, path string
 		hint = "put it in quotes"
 	}
 	d.failAt(n, path, "must be "+kind.want+", not "+kindNames[tag], hint)
+	return false
 }
 
-func (d *decoder) scalarText(n *yaml.Node, v reflect.Value, path string, f field) {
+func (d *decoder) scalarText(n *yaml.Node, v reflect.Value, path string, f field) bool {
 	message, hint := parseScalar(n.Value, v)
 	if message != "" && holdsRef(v.Type()) {
 		d.text.hide(n)
@@ -158,6 +160,7 @@ func (d *decoder) scalarText(n *yaml.Node, v reflect.Value, path string, f field
 		v.SetZero()
 		d.failAt(n, path, message, hint)
 	}
+	return message == ""
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string, f field) {
@@ -182,8 +185,9 @@ func (d *decoder) names(n *yaml.Node, v reflect.Value, path string, f field) {
 			continue
 		}
 		value := reflect.New(v.Type().Elem()).Elem()
-		d.value(e.value, value, e.path, field{blank: f.blank})
-		v.SetMapIndex(reflect.ValueOf(e.key.Value), value)
+		if d.value(e.value, value, e.path, field{blank: f.blank}) {
+			v.SetMapIndex(reflect.ValueOf(e.key.Value), value)
+		}
 	}
 }
 
