@@ -37,15 +37,15 @@ func (w words) check(where string, terms ...Term) error {
 	return nil
 }
 
-// normalise makes header names canonical and drops candidates whose optional parameter was left empty.
+// normalise makes header names canonical and drops literals and candidates whose optional parameter was left empty.
 func (v *Variant) normalise() {
 	headers := make(map[string]string, len(v.Headers))
 	for name, shape := range v.Headers {
 		headers[textproto.CanonicalMIMEHeaderKey(name)] = shape
 	}
 	v.Headers = headers
-	empty := func(t Term) bool { return t.Arg == "" }
-	v.Event.ID = slices.DeleteFunc(v.Event.ID, empty)
+	v.Content = slices.DeleteFunc(v.Content, func(t Term) bool { return t == Term{Kind: Lit} })
+	v.Event.ID = slices.DeleteFunc(v.Event.ID, func(t Term) bool { return t == Term{Kind: JSON} || t == Term{Kind: Header} })
 }
 
 func (v *Variant) check() error {
