@@ -53,7 +53,7 @@ func parseDuration(text string) (time.Duration, error) {
 
 // String is the duration without empty parts: "5m", "168h", "1m30s".
 func (d Duration) String() string {
-	text := time.Duration(d).String()
+	text := strings.Replace(time.Duration(d).String(), "µ", "u", 1)
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
 	}
