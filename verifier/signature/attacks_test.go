@@ -221,6 +221,30 @@ func TestR04R05R21Identity(t *testing.T) {
 	}
 }
 
+// TestIdentityOfOddIDs: an id in the body that can't serve as one leaves the signing input as the material.
+func TestIdentityOfOddIDs(t *testing.T) {
+	d := deliveries(t)["stripe-event"]
+	s := d.scheme(t, nil)
+	p, err := s.Verify(&d.request, d.received)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		lookup func(string) (string, bool)
+		class  byte
+	}{
+		"not JSON":  {nil, ClassInput},
+		"missing":   {func(string) (string, bool) { return "", false }, ClassInput},
+		"empty":     {func(string) (string, bool) { return "", true }, ClassInput},
+		"257 bytes": {func(string) (string, bool) { return strings.Repeat("a", 257), true }, ClassInput},
+		"256 bytes": {func(string) (string, bool) { return strings.Repeat("a", 256), true }, ClassID},
+	} {
+		if got := s.Identity(&p, tt.lookup); got.Class != tt.class || got.Signed != (tt.class == ClassID) || len(got.Material) == 0 {
+			t.Errorf("%s: got %+v, want class %c", name, got, tt.class)
+		}
+	}
+}
+
 func TestCoverageIsComputed(t *testing.T) {
 	want := map[string]Coverage{
 		"standard-webhooks-svix": {Body: true, Timestamp: true, ID: true, Type: true},

@@ -3,7 +3,6 @@ package signature
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"strings"
 )
 
 // encoding is a strict, injective text form of bytes: each byte string has one text, except that hex_any allows
@@ -16,8 +15,8 @@ type encoding struct {
 var encodings = map[string]encoding{
 	"hex":       {},
 	"hex_any":   {upper: true},
-	"base64":    {base64: base64.StdEncoding.Strict()},
-	"base64url": {base64: base64.URLEncoding.Strict()},
+	"base64":    {base64: base64.StdEncoding},
+	"base64url": {base64: base64.URLEncoding},
 }
 
 // decode fills dst exactly; false for anything but the text that encode writes.
@@ -61,9 +60,10 @@ func nibble(c byte, upper bool) byte {
 	return 255
 }
 
-// decodeBase64 refuses line ends first, which Go's decoder skips, and compares the canonical text last.
+// decodeBase64 compares with the canonical text last. That one check refuses every alias of the same bytes: line
+// ends inside, which Go's decoder skips even when strict, unused bits that are set, and missing padding.
 func decodeBase64(dst []byte, text string, enc *base64.Encoding) bool {
-	if len(text) != enc.EncodedLen(len(dst)) || strings.ContainsAny(text, "\r\n") {
+	if len(text) != enc.EncodedLen(len(dst)) {
 		return false
 	}
 	var room [2 * maxSize]byte

@@ -134,6 +134,29 @@ func TestKeyOfProof(t *testing.T) {
 	}
 }
 
+// TestRevokedSpeaksLouder: where only invalid keys signed, a leaked one is the news.
+func TestRevokedSpeaksLouder(t *testing.T) {
+	at := time.Unix(1763725000, 0)
+	s := compile(t, "stripe", Options{Keys: []Key{
+		{ID: "old", Secret: []byte("old-" + strongSecret), NotAfter: at.Add(-time.Hour)},
+		{ID: "leaked", Secret: []byte("leaked-" + strongSecret), Revoked: true},
+		{ID: "older", Secret: []byte("older-" + strongSecret), NotAfter: at.Add(-time.Hour)},
+	}})
+	header := "t=1763725000"
+	for _, key := range []string{"old", "leaked", "older"} {
+		r := &Request{}
+		if err := s.Sign(r, key, at, ""); err != nil {
+			t.Fatal(err)
+		}
+		_, item, _ := strings.Cut(r.value("Stripe-Signature"), ",")
+		header += "," + item
+	}
+	r := &Request{Header: []Field{{"Stripe-Signature", header}}}
+	if got := reason(t, s, r, at); got != outcome.KeyRevoked {
+		t.Errorf("got %q, want %q", got, outcome.KeyRevoked)
+	}
+}
+
 // TestS18PublicKeys: a key under which anybody can sign is refused when it is configured.
 func TestS18PublicKeys(t *testing.T) {
 	spec, err := provider.Load("standard-webhooks")

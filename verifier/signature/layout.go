@@ -58,11 +58,8 @@ func (l *layout) parse(value string, values *[maxReads]string, sigs *signatures)
 		return l.parseItems(value, values, sigs)
 	}
 	text, ok := strings.CutPrefix(value, l.prefix)
-	if !ok {
-		return refuse(outcome.MalformedSignature, "the signature lacks its prefix")
-	}
-	if !sigs.add(text, l.enc) {
-		return refuse(outcome.MalformedSignature, "the signature has the wrong length or alphabet")
+	if !ok || !sigs.add(text, l.enc) {
+		return refuse(outcome.MalformedSignature, "the signature has the wrong prefix, length or alphabet")
 	}
 	return nil
 }

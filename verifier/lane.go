@@ -1,0 +1,292 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/doorward/doorward/shared/bus"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+)
+
+// lane works one of the raw stream's consumers. One verifier at a time is pinned to it,
+// so that the order of each source is kept: deliveries are judged in parallel, published
+// in order, and acknowledged only after their outcome is stored.
+type lane struct {
+	number   int
+	v        *Verifier
+	consumer jetstream.Consumer
+	log      zerolog.Logger
+
+	pin    string
+	memory *memory
+	settle *settler
+}
+
+const (
+	// fetchBatch is how many raw messages one pull asks for.
+	fetchBatch = 256
+	// fetchWait keeps the pin: it lasts bus.PinnedTTL from the last pull.
+	fetchWait = bus.PinnedTTL / 3
+	// retryPause is how long a lane rests after it failed.
+	retryPause = 200 * time.Millisecond
+)
+
+// run works the lane until ctx is done, then lets what is under way settle and leaves
+// the pin to whoever waits for it.
+func (l *lane) run(ctx context.Context) {
+	go l.settle.run()
+	defer l.settle.stop()
+	for ctx.Err() == nil {
+		if err := l.turn(ctx); err != nil && ctx.Err() == nil {
+			l.log.Warn().Int("lane", l.number).Str("cause", err.Error()).Msg("lane starts over from its ack floor")
+			l.startOver(ctx)
+		}
+	}
+	l.settle.drain()
+	l.leave()
+}
+
+// turn is one pull and the work on what it brings.
+func (l *lane) turn(ctx context.Context) error {
+	if err := l.settle.failed(); err != nil {
+		return err
+	}
+	if l.pin == "" {
+		return l.takeOver(ctx)
+	}
+	batch, err := l.fetch(fetchBatch)
+	if err != nil {
+		return err
+	}
+	for {
+		chunk, pinned := l.gather(batch)
+		if len(chunk) == 0 {
+			break
+		}
+		if !pinned {
+			exhaust(batch)
+			l.pin = ""
+			return nil
+		}
+		if err := l.work(ctx, chunk); err != nil {
+			exhaust(batch)
+			return err
+		}
+	}
+	return l.ended(batch.Error())
+}
+
+// ended says what the end of a batch means: a lost pin is taken over anew.
+func (l *lane) ended(err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrPinIDMismatch):
+		l.pin = ""
+		return nil
+	case err != nil:
+		return fmt.Errorf("pull from lane %d: %w", l.number, err)
+	}
+	return nil
+}
+
+func (l *lane) fetch(n int) (jetstream.MessageBatch, error) {
+	batch, err := l.consumer.Fetch(n, jetstream.FetchMaxWait(fetchWait), jetstream.FetchPriorityGroup(bus.PinGroup))
+	if err != nil {
+		return nil, fmt.Errorf("pull from lane %d: %w", l.number, err)
+	}
+	return batch, nil
+}
+
+// gather waits for one message and takes along what is there already. pinned is false
+// when a message came under another pin than the lane's.
+func (l *lane) gather(batch jetstream.MessageBatch) (chunk []jetstream.Msg, pinned bool) {
+	m, open := <-batch.Messages()
+	for open {
+		if m.Headers().Get("Nats-Pin-Id") != l.pin {
+			return append(chunk, m), false
+		}
+		if chunk = append(chunk, m); len(chunk) == fetchBatch {
+			break
+		}
+		select {
+		case m, open = <-batch.Messages():
+		default:
+			open = false
+		}
+	}
+	return chunk, true
+}
+
+// exhaust drops the rest of a batch: a reset under an open pull feeds the redeliveries
+// into that same batch, and they would be lost with it.
+func exhaust(batch jetstream.MessageBatch) {
+	for range batch.Messages() { //nolint:revive // dropped on purpose
+	}
+}
+
+// takeOver asks for one message. Whoever gets one under a new pin drops it, resets the
+// consumer to its ack floor and learns what the one before has recorded already.
+func (l *lane) takeOver(ctx context.Context) error {
+	l.settle.drain()
+	batch, err := l.fetch(1)
+	if err != nil {
+		return err
+	}
+	m, ok := <-batch.Messages()
+	if !ok {
+		if err := l.ended(batch.Error()); err != nil {
+			return err
+		}
+		return l.rouse(ctx)
+	}
+	exhaust(batch)
+	meta, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("read a raw message: %w", err)
+	}
+	if err := l.reset(ctx); err != nil {
+		return err
+	}
+	if err := l.recall(ctx, meta.Timestamp); err != nil {
+		return err
+	}
+	l.pin = m.Headers().Get("Nats-Pin-Id")
+	return nil
+}
+
+// rouse frees what a dead verifier held on an idle lane: nobody is pinned, and what it
+// had not acknowledged would come again only with the next message.
+func (l *lane) rouse(ctx context.Context) error {
+	info, err := l.consumer.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look at lane %d: %w", l.number, err)
+	}
+	for _, g := range info.PriorityGroups {
+		if g.PinnedClientID != "" {
+			return nil
+		}
+	}
+	if info.NumAckPending > 0 {
+		return l.reset(ctx)
+	}
+	return nil
+}
+
+func (l *lane) reset(ctx context.Context) error {
+	_, err := l.v.edge.ResetConsumer(ctx, l.v.names.Stream(bus.Raw), bus.LaneConsumer(l.number))
+	if err != nil {
+		return fmt.Errorf("reset lane %d: %w", l.number, err)
+	}
+	return nil
+}
+
+// recall reads what was recorded since the oldest unsettled message was received, and
+// further back when it is so old that its copies may have left the duplicate window.
+func (l *lane) recall(ctx context.Context, oldest time.Time) error {
+	if l.v.outlivedWindow(oldest) {
+		oldest = oldest.Add(-l.v.rules.Load().lookback)
+	}
+	m, err := l.v.readers.recall(ctx, l.number, oldest)
+	if err != nil {
+		return err
+	}
+	l.memory = m
+	return nil
+}
+
+// startOver forgets the pin after a failure; the next turn resets and takes over.
+func (l *lane) startOver(ctx context.Context) {
+	l.settle.drain()
+	l.pin = ""
+	select {
+	case <-time.After(retryPause):
+	case <-ctx.Done():
+	}
+	l.unpin(ctx)
+}
+
+// leave hands the lane on at once instead of after the pin's time to live.
+func (l *lane) leave() {
+	if l.pin == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	l.unpin(ctx)
+}
+
+func (l *lane) unpin(ctx context.Context) {
+	subject := bus.APILocal + ".CONSUMER.UNPIN." + l.v.names.Stream(bus.Raw) + "." + bus.LaneConsumer(l.number)
+	if _, err := l.v.edgeConn.RequestWithContext(ctx, subject, []byte(`{"group":"`+bus.PinGroup+`"}`)); err != nil {
+		l.log.Debug().Int("lane", l.number).Str("cause", err.Error()).Msg("lane was not handed on")
+	}
+}
+
+// item is one raw message on its way through the guard.
+type item struct {
+	msg      jetstream.Msg
+	delivery *delivery
+	decision decision
+	started  time.Time
+	pending  *bus.Pending // the outcome's publish
+	settled  bool         // an outcome was recorded before: only acknowledge
+}
+
+// work judges a chunk in parallel, then claims and publishes it in order.
+func (l *lane) work(ctx context.Context, chunk []jetstream.Msg) error {
+	if err := l.settle.failed(); err != nil {
+		return err
+	}
+	items := make([]*item, len(chunk))
+	for i, m := range chunk {
+		it, err := l.read(m)
+		if err != nil {
+			return err
+		}
+		items[i] = it
+	}
+	l.judge(items)
+	if err := l.remember(ctx, items); err != nil {
+		return err
+	}
+	if last := items[len(items)-1].delivery; l.memory != nil && last.received.After(l.memory.taken) {
+		l.memory = nil // everything that came before the take-over is through
+	}
+	return l.publish(ctx, items)
+}
+
+func (l *lane) read(m jetstream.Msg) (*item, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("read a raw message: %w", err)
+	}
+	d := readDelivery(l.v.names.SourceOfRaw(m.Subject()), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data())
+	return &item{msg: m, delivery: d, started: time.Now(), settled: l.memory != nil && l.memory.settled[d.raw]}, nil
+}
+
+// judge spreads a chunk over the processors; a handful is not worth the hand-over.
+func (l *lane) judge(items []*item) {
+	rules := l.v.rules.Load()
+	workers := min(runtime.GOMAXPROCS(0), len(items)/8+1)
+	var wg sync.WaitGroup
+	for w := range workers {
+		part := items[w*len(items)/workers : (w+1)*len(items)/workers]
+		work := func() {
+			for _, it := range part {
+				if !it.settled {
+					it.decision = rules.judge(it.delivery, l.v.nonces)
+				}
+			}
+		}
+		if w == workers-1 {
+			work()
+			break
+		}
+		wg.Go(work)
+	}
+	wg.Wait()
+}

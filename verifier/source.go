@@ -1,0 +1,170 @@
+package verifier
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/doorward/doorward/shared/config"
+	"github.com/doorward/doorward/shared/provider"
+	"github.com/doorward/doorward/verifier/signature"
+)
+
+// source is one configured sender, compiled: everything a delivery is judged by.
+type source struct {
+	name    string
+	scheme  *signature.Scheme
+	allow   []netip.Prefix
+	types   []string
+	mapping mapping
+	schema  *schema
+	secrets []string // header names that a redacted view hides
+
+	past, future time.Duration // freshness; zero when the scheme signs no time
+	// remember is how long a claim lives; zero for a scheme that signs a time, whose
+	// nonces live in the duplicate window.
+	remember time.Duration
+}
+
+// claims says whether the source's nonces need a claim that outlives the window.
+func (s *source) claims() bool { return s.remember > 0 }
+
+// ruleset is one generation of the configuration, compiled whole and swapped whole.
+type ruleset struct {
+	sources map[string]*source
+	// lookback is the longest distance between the receipts of two copies that are both fresh.
+	lookback time.Duration
+}
+
+// compile builds a ruleset, or returns every mistake at once, each with its place in the file.
+func compile(cfg *config.Config) (*ruleset, error) {
+	rules := &ruleset{sources: map[string]*source{}}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		if cfg.Sources[name].Disabled {
+			continue
+		}
+		s, errs := compileSource(cfg, name)
+		problems = append(problems, errs...)
+		if s != nil {
+			rules.sources[name] = s
+			rules.lookback = max(rules.lookback, s.past+s.future)
+		}
+	}
+	return rules, config.Collect(problems...)
+}
+
+func compileSource(cfg *config.Config, name string) (*source, []error) {
+	c := cfg.Sources[name]
+	at := "sources." + name
+	var problems []error
+	note := func(path string, err error) {
+		if err != nil {
+			problems = append(problems, cfg.Problem(at+path, err))
+		}
+	}
+	s := &source{name: name, allow: c.Allow.Addresses, types: c.Allow.Types}
+	keys, errs := resolveKeys(cfg, name)
+	problems = append(problems, errs...)
+	spec, err := provider.Load(c.Verify.Provider)
+	note(".verify.provider", err)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	s.scheme, err = signature.Compile(spec, signature.Options{
+		With: c.Verify.With, Keys: keys, Tolerance: time.Duration(c.Verify.Tolerance),
+		Skew: time.Duration(cfg.Verifier.Skew), AllowWeakSecret: c.Verify.AllowWeakSecret,
+	})
+	note(".verify", err)
+	s.schema, err = loadSchema(c.Schema)
+	note(".schema", err)
+	var paths map[string]error
+	if s.mapping, paths = compileMapping(c.Event, s.scheme); len(paths) > 0 {
+		for _, path := range slices.Sorted(maps.Keys(paths)) {
+			note(".event."+path, paths[path])
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	s.past, s.future = s.scheme.Freshness()
+	if !s.scheme.Coverage().Timestamp {
+		s.past, s.future, s.remember = 0, 0, time.Duration(c.Verify.Remember)
+	}
+	variant, err := spec.Resolve(c.Verify.With)
+	note(".verify.with", err)
+	if err == nil {
+		for _, h := range variant.Shape() {
+			s.secrets = append(s.secrets, h.Name)
+		}
+	}
+	return s, problems
+}
+
+// resolveKeys reads a source's secrets. This is the only place where the guard does.
+func resolveKeys(cfg *config.Config, name string) ([]signature.Key, []error) {
+	var keys []signature.Key
+	var problems []error
+	seen := map[string]string{}
+	for i, k := range cfg.Sources[name].Verify.Keys {
+		at := fmt.Sprintf("sources.%s.verify.keys[%d].secret", name, i)
+		secret, err := k.Secret.Resolve()
+		if err != nil {
+			problems = append(problems, cfg.Problem(at, err))
+			continue
+		}
+		text := string(secret.Reveal())
+		if other, ok := seen[text]; ok {
+			problems = append(problems, cfg.Problem(at, fmt.Errorf("key %s has the same secret as key %s", k.ID, other)))
+		}
+		seen[text] = k.ID
+		keys = append(keys, signature.Key{ID: k.ID, Secret: secret.Reveal(), NotBefore: k.NotBefore, NotAfter: k.NotAfter, Revoked: k.Revoked})
+	}
+	return keys, problems
+}
+
+// Window is the duplicate window that the sources need: long enough for every copy that
+// freshness lets in, and for every repeat that a sender makes of its own accord.
+func Window(cfg *config.Config) (time.Duration, error) {
+	window := max(time.Duration(cfg.Verifier.MinWindow), 2*time.Minute)
+	if cfg.Verifier.MinWindow > 0 {
+		window = time.Duration(cfg.Verifier.MinWindow)
+	}
+	for name, c := range cfg.Sources {
+		if c.Disabled {
+			continue
+		}
+		need, err := sourceWindow(c, time.Duration(cfg.Verifier.Skew))
+		if err != nil {
+			return 0, cfg.Problem("sources."+name+".verify", err)
+		}
+		window = max(window, need)
+	}
+	return window, nil
+}
+
+// sourceWindow needs no secret, so that set-up can run without any.
+func sourceWindow(c config.Source, skew time.Duration) (time.Duration, error) {
+	spec, err := provider.Load(c.Verify.Provider)
+	if err != nil {
+		return 0, err
+	}
+	variant, err := spec.Resolve(c.Verify.With)
+	if err != nil {
+		return 0, err
+	}
+	if variant.Timestamp == nil {
+		return 0, nil // claims remember, not the window
+	}
+	past := time.Duration(c.Verify.Tolerance)
+	if past == 0 {
+		past = variant.Timestamp.Past
+	}
+	horizon := time.Duration(c.Verify.RetryHorizon)
+	if horizon == 0 {
+		horizon = spec.RetryHorizon
+	}
+	return max(past+max(skew, variant.Timestamp.Future), horizon), nil
+}
