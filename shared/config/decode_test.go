@@ -167,7 +167,7 @@ func TestAliasesStandForManyValuesButNotForBillions(t *testing.T) {
 	if _, err := Decode("few", bomb(20), Options{}); err != nil {
 		t.Fatalf("a few aliases: %v", err)
 	}
-	_, err := Decode("bomb", bomb(900), Options{})
+	_, err := Decode("bomb", bomb(400), Options{})
 	if err == nil || !strings.Contains(err.Error(), "aliases stand for too many values") {
 		t.Errorf("got %.200v, want a refusal of the aliases", err)
 	}

@@ -57,7 +57,11 @@ func (f *follower) run(ctx context.Context, watcher *fsnotify.Watcher, reload <-
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-reload:
+		case _, ok := <-reload:
+			if !ok {
+				reload = nil
+				continue
+			}
 			f.read(true)
 		case <-due:
 			due = nil
