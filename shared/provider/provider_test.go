@@ -110,6 +110,22 @@ func TestParametersAreData(t *testing.T) {
 	}
 }
 
+// TestPlainPlacesTakeAnyText: also where the spec did not quote the place.
+func TestPlainPlacesTakeAnyText(t *testing.T) {
+	text := strings.Replace(minimal, "{from: {header: x-signature}, parse: {kind: raw}, enc: hex}",
+		"\n      from: {header: x-signature}\n      enc: hex\n      parse:\n        kind: prefix\n        prefix: ${p}", 1)
+	spec, err := Parse([]byte(strings.Replace(text, "variants:", "with: {p: {doc: d}}\nvariants:", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{"null", "~", "5m", "true", "0x10", "{a: b}", "[a]", "*a", "&a", "!a", "# a", "a: b", "- a", "| a", " a ", `"`, "'"} {
+		v, err := spec.Resolve(map[string]string{"p": prefix})
+		if err != nil || v.Signature.Parse.Prefix != prefix {
+			t.Errorf("%q: got %+v, %v", prefix, v, err)
+		}
+	}
+}
+
 const minimal = `
 id: test
 docs: https://example.com/docs

@@ -146,7 +146,6 @@ func (s *Spec) substitute(n *yaml.Node, with map[string]string, used map[string]
 			}
 			return s.With[name].Default
 		})
-		c.Style, c.Tag = yaml.DoubleQuotedStyle, "!!str"
 	}
 	return &c
 }

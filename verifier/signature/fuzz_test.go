@@ -45,7 +45,7 @@ func FuzzPublicKeyHeader(f *testing.F) { fuzzHeader(f, "standard-webhooks-v1a") 
 
 // FuzzEncodings: a text that decodes is the only one for its bytes.
 func FuzzEncodings(f *testing.F) {
-	for _, seed := range []string{"", "00", "Ff", "AAAA", "AA==", "AB==", "AA=\n", "_-8=", "+/8=", "\r\n", "=="} {
+	for _, seed := range []string{"", "00", "Ff", "AAAA", "AA==", "AB==", "AA=\n", "_-8=", "+/8=", "\r\n", "==", strings.Repeat("A", 400)} {
 		f.Add(seed, 1)
 	}
 	f.Fuzz(func(t *testing.T, text string, size int) {

@@ -253,3 +253,24 @@ func TestSecretsAreNeverSniffed(t *testing.T) {
 		t.Error("the decoded secret is not the base64 text's bytes")
 	}
 }
+
+// TestCompileBoundsReads: a content of more values than a request's work has room for is refused.
+func TestCompileBoundsReads(t *testing.T) {
+	for n, want := range map[int]string{7: "", 8: "needs 9 values"} {
+		var content, headers []string
+		for i := range n {
+			name := "x-h" + strings.Repeat("h", i)
+			content, headers = append(content, "{header: "+name+"}, {lit: .}"), append(headers, name+": id")
+		}
+		spec, err := provider.Parse([]byte("{id: t, docs: 'https://example.com', checked_at: '2026-11-21', variants: [{name: v, keys: {kind: shared, decode: [utf8]}," +
+			"signature: {from: {header: x-s}, parse: {kind: raw}, enc: hex}, algo: hmac-sha256," +
+			"content: [" + strings.Join(content, ", ") + ", body], headers: {" + strings.Join(headers, ", ") + "}}]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Compile(spec, Options{Keys: []Key{{ID: "k", Secret: []byte(strongSecret)}}})
+		if got := message(err); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%d headers: got %q, want %q", n, got, want)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (l *layout) parseItems(value string, values *[maxReads]string, sigs *signat
 			return ref
 		}
 		if at < 0 {
-			return l.complete(values, sigs)
+			return sigs.complete()
 		}
 	}
 	return refuse(outcome.MalformedSignature, "the signature header has too many items")
@@ -109,17 +109,12 @@ func (l *layout) item(item string, values *[maxReads]string, sigs *signatures) *
 	return nil
 }
 
-func (l *layout) complete(values *[maxReads]string, sigs *signatures) *Refusal {
+func (s *signatures) complete() *Refusal {
 	switch {
-	case sigs.tagged == 0:
+	case s.tagged == 0:
 		return refuse(outcome.WrongAlgorithm, "no item of the signature header has the pinned tag")
-	case sigs.n == 0:
+	case s.n == 0:
 		return refuse(outcome.MalformedSignature, "no signature has the right length and alphabet")
-	}
-	for slot := range l.reads {
-		if l.reads[slot].tag != "" && values[slot] == "" {
-			return refuse(outcome.MalformedSignature, "the signature header lacks an item")
-		}
 	}
 	return nil
 }
