@@ -4,6 +4,7 @@ package harness
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type Fixture struct {
 	Layout bus.Layout
 	Names  bus.Names
 	dial   bus.Dial
+
+	settings embedded.Settings
 }
 
 // Layout is the bus as a test wants it.
@@ -58,25 +61,41 @@ func Bus(t testing.TB, o Options) *Fixture {
 		o.Store = t.TempDir()
 	}
 	layout := Layout(o)
-	srv, err := embedded.Start(embedded.Settings{
+	f := &Fixture{Layout: layout, Names: layout.Names, settings: embedded.Settings{
 		Store: o.Store, Listen: "127.0.0.1:0", MaxBytes: 8 << 30, Durability: o.Durability, Layout: layout, Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel),
-	})
+	}}
+	f.Start(t)
+	t.Cleanup(func() { f.Stop(t) })
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := f.Server.Setup(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Start starts the server again after Stop, with its state and at its address.
+func (f *Fixture) Start(t testing.TB) {
+	t.Helper()
+	srv, err := embedded.Start(f.settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := srv.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := srv.Setup(ctx); err != nil {
-		t.Fatal(err)
+	f.Server, f.dial = srv, srv.Dial()
+	f.dial.Log = zerolog.Nop()
+	f.settings.Listen = strings.TrimPrefix(srv.URL(), "nats://")
+}
+
+// Stop stops the server before the test ends. A second Stop does nothing.
+func (f *Fixture) Stop(t testing.TB) {
+	t.Helper()
+	if f.Server == nil {
+		return
 	}
-	dial := srv.Dial()
-	dial.Log = zerolog.Nop()
-	return &Fixture{Server: srv, Layout: layout, Names: layout.Names, dial: dial}
+	if err := f.Server.Stop(); err != nil {
+		t.Error(err)
+	}
+	f.Server = nil
 }
 
 // Connect opens a connection as identity, closed with the test.
