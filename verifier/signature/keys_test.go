@@ -50,6 +50,7 @@ func TestCompileRefusesKeys(t *testing.T) {
 		{"twice the same", "github", two(strongSecret, strongSecret), false, "the same key as \"a\""},
 		{"the same but for NULs", "github", two(strongSecret, strongSecret+"\x00"), true, "the same key as \"a\""},
 		{"a long one and its digest", "github", two(long, string(sum[:])), true, "the same key as \"a\""},
+		{"a private half for a shared one", "github", []Key{{ID: "a", Secret: []byte(strongSecret), Private: []byte("x")}}, true, "private half"},
 		{"one id twice", "github", []Key{{ID: "a", Secret: []byte(strongSecret)}, {ID: "a", Secret: []byte(long)}}, false, "id is there twice"},
 		{"seventeen", "github", make([]Key, 17), true, "more than 16"},
 	}
@@ -246,7 +247,7 @@ func TestPrivateHalves(t *testing.T) {
 func TestSecretsAreNeverSniffed(t *testing.T) {
 	whole := compile(t, "stripe", Options{Keys: []Key{{ID: "k", Secret: []byte("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")}}})
 	decoded := compile(t, "standard-webhooks", Options{Keys: []Key{{ID: "k", Secret: []byte("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")}}})
-	if whole.keys[0].material.same(decoded.keys[0].material) {
+	if _, _, shared := whole.SharesKey(decoded); shared {
 		t.Error("got one key, want two")
 	}
 	if plain := newHMACKey("hmac-sha256", []byte(strongSecret)); !decoded.keys[0].material.same(plain) {
@@ -271,6 +272,35 @@ func TestCompileBoundsReads(t *testing.T) {
 		_, err = Compile(spec, Options{Keys: []Key{{ID: "k", Secret: []byte(strongSecret)}}})
 		if got := message(err); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%d headers: got %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestR14SharedKeys: two sources that hold one key are found, whatever their schemes.
+func TestR14SharedKeys(t *testing.T) {
+	scheme := func(name string, with map[string]string, secret string) *Scheme {
+		return compile(t, name, Options{With: with, Keys: []Key{{ID: name, Secret: []byte(secret)}}})
+	}
+	github := scheme("github", nil, strongSecret)
+	sha512 := scheme("hmac", map[string]string{"header": "x", "hash": "sha512"}, strongSecret)
+	if a, b, shared := github.SharesKey(sha512); !shared || a != "github" || b != "hmac" {
+		t.Errorf("got %s, %s, %v", a, b, shared)
+	}
+	if _, _, shared := github.SharesKey(scheme("slack", nil, strongSecret+"x")); shared {
+		t.Error("got a shared key, want none")
+	}
+}
+
+// TestToleranceWithoutTime: a tolerance that nothing would apply is refused.
+func TestToleranceWithoutTime(t *testing.T) {
+	for name, want := range map[string]string{"slack": "", "github": "signs no time"} {
+		spec, err := provider.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Compile(spec, Options{Tolerance: time.Minute, Keys: []Key{{ID: "k", Secret: []byte(strongSecret)}}})
+		if got := message(err); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ var hashes = map[string]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha512
 
 // hmacKey keeps states that have already absorbed the key, so that a request costs only its own bytes.
 type hmacKey struct {
-	block []byte // the key as HMAC sees it (RFC 2104, section 2)
+	block []byte // the key as HMAC sees it (RFC 2104, section 2), without its padding
 	pool  sync.Pool
 }
 
@@ -30,19 +30,19 @@ func newHMACKey(algorithm string, secret []byte) *hmacKey {
 	return k
 }
 
-// keyBlock is the form in which different secrets are one key: hashed if longer than a block,
-// and zero-padded.
+// keyBlock is the form in which different secrets are one key: hashed if longer than a block, and without
+// trailing zeros, which are HMAC's padding.
 func keyBlock(h hash.Hash, secret []byte) []byte {
 	if len(secret) > h.BlockSize() {
 		h.Write(secret)
 		secret = h.Sum(nil)
 	}
-	return append(bytes.Clone(secret), make([]byte, h.BlockSize()-len(secret))...)
+	return bytes.TrimRight(bytes.Clone(secret), "\x00")
 }
 
 func (k *hmacKey) same(other material) bool {
 	o, ok := other.(*hmacKey)
-	return ok && hmac.Equal(k.block, o.block)
+	return ok && bytes.Equal(k.block, o.block)
 }
 
 // compute makes the key's MAC over the input, once, whatever the number of signatures.

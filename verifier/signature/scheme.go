@@ -70,6 +70,9 @@ func Compile(spec *provider.Spec, opt Options) (*Scheme, error) {
 	}
 	s := &Scheme{name: spec.ID + "/" + v.Name, horizon: spec.RetryHorizon, event: v.Event}
 	s.pool.New = func() any { return new(work) }
+	if v.Timestamp == nil && opt.Tolerance > 0 {
+		return nil, fmt.Errorf("compile %s: a tolerance has no effect, the scheme signs no time", s.name)
+	}
 	if err := s.plan(v, opt); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", s.name, err)
 	}
@@ -96,4 +99,17 @@ func (s *Scheme) Freshness() (past, future time.Duration) {
 		return 0, 0
 	}
 	return s.clock.past, s.clock.future
+}
+
+// SharesKey says whether two sources hold the same key, and by which ids: what is signed for one could then be
+// sent to the other.
+func (s *Scheme) SharesKey(other *Scheme) (id, otherID string, shared bool) {
+	for _, a := range s.keys {
+		for _, b := range other.keys {
+			if a.material.same(b.material) {
+				return a.id, b.id, true
+			}
+		}
+	}
+	return "", "", false
 }
