@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Template is text with places, for example "com.github.{header:X-GitHub-Event}.{json:action}".
+// Template is text with places, for example "com.vendor.{header:X-Event}.{json:action}".
 type Template []Term
 
 // UnmarshalYAML reads a template from one scalar.
