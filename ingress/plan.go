@@ -103,7 +103,7 @@ func (p *plan) serves(host string, peer netip.Addr) bool {
 	}
 	literal, _, err := net.SplitHostPort(host)
 	if err != nil {
-		literal = host
+		literal = strings.Trim(host, "[]")
 	}
 	addr, err := netip.ParseAddr(literal)
 	return err == nil && addr.IsLoopback() && peer.IsLoopback()
