@@ -53,7 +53,24 @@ func compile(cfg *config.Config) (*ruleset, error) {
 			rules.lookback = max(rules.lookback, s.past+s.future)
 		}
 	}
+	problems = append(problems, sharedKeys(cfg, rules)...)
 	return rules, config.Collect(problems...)
+}
+
+// sharedKeys refuses one secret on two sources: a request proved to one would prove itself
+// to the other.
+func sharedKeys(cfg *config.Config, rules *ruleset) []error {
+	var problems []error
+	names := slices.Sorted(maps.Keys(rules.sources))
+	for i, name := range names {
+		for _, other := range names[:i] {
+			id, otherID, shared := rules.sources[name].scheme.SharesKey(rules.sources[other].scheme)
+			if shared {
+				problems = append(problems, cfg.Problem("sources."+name+".verify.keys", fmt.Errorf("key %s has the same secret as key %s of source %s: every source needs its own", id, otherID, other)))
+			}
+		}
+	}
+	return problems
 }
 
 func compileSource(cfg *config.Config, name string) (*source, []error) {
@@ -107,7 +124,6 @@ func compileSource(cfg *config.Config, name string) (*source, []error) {
 func resolveKeys(cfg *config.Config, name string) ([]signature.Key, []error) {
 	var keys []signature.Key
 	var problems []error
-	seen := map[string]string{}
 	for i, k := range cfg.Sources[name].Verify.Keys {
 		at := fmt.Sprintf("sources.%s.verify.keys[%d].secret", name, i)
 		secret, err := k.Secret.Resolve()
@@ -115,14 +131,34 @@ func resolveKeys(cfg *config.Config, name string) ([]signature.Key, []error) {
 			problems = append(problems, cfg.Problem(at, err))
 			continue
 		}
-		text := string(secret.Reveal())
-		if other, ok := seen[text]; ok {
-			problems = append(problems, cfg.Problem(at, fmt.Errorf("key %s has the same secret as key %s", k.ID, other)))
-		}
-		seen[text] = k.ID
 		keys = append(keys, signature.Key{ID: k.ID, Secret: secret.Reveal(), NotBefore: k.NotBefore, NotAfter: k.NotAfter, Revoked: k.Revoked})
 	}
 	return keys, problems
+}
+
+// Check reports every mistake that New would find in a configuration, resolving its
+// secrets but opening no connection.
+func Check(cfg *config.Config) error {
+	_, err := compile(cfg)
+	return err
+}
+
+// Claims says whether a source's nonces need claims, because its scheme signs no time.
+func Claims(c config.Source) (bool, error) {
+	variant, _, err := resolve(c)
+	if err != nil {
+		return false, err
+	}
+	return variant.Timestamp == nil, nil
+}
+
+func resolve(c config.Source) (*provider.Variant, *provider.Spec, error) {
+	spec, err := provider.Load(c.Verify.Provider)
+	if err != nil {
+		return nil, nil, err
+	}
+	variant, err := spec.Resolve(c.Verify.With)
+	return variant, spec, err
 }
 
 // Window is the duplicate window that the sources need: long enough for every copy that
@@ -147,11 +183,7 @@ func Window(cfg *config.Config) (time.Duration, error) {
 
 // sourceWindow needs no secret, so that set-up can run without any.
 func sourceWindow(c config.Source, skew time.Duration) (time.Duration, error) {
-	spec, err := provider.Load(c.Verify.Provider)
-	if err != nil {
-		return 0, err
-	}
-	variant, err := spec.Resolve(c.Verify.With)
+	variant, spec, err := resolve(c)
 	if err != nil {
 		return 0, err
 	}
@@ -166,5 +198,5 @@ func sourceWindow(c config.Source, skew time.Duration) (time.Duration, error) {
 	if horizon == 0 {
 		horizon = spec.RetryHorizon
 	}
-	return max(past+max(skew, variant.Timestamp.Future), horizon), nil
+	return max(past+skew, horizon), nil
 }
