@@ -103,22 +103,30 @@ func (d *Door) newServer() *http.Server {
 }
 
 // Run serves senders until ctx is done. Then it stops listening, finishes the requests under
-// way, for at most 20 seconds, and returns nil: what was cut off got no 2xx.
-func (d *Door) Run(ctx context.Context) error {
+// way, for at most 20 seconds, and returns nil: what was cut off got no 2xx. It returns an
+// error when the listener fails or the connection to NATS is closed for good, which happens
+// when NATS turns the identity away; while NATS is merely down Run waits for it.
+func (d *Door) Run(ctx context.Context) (err error) {
+	closed := d.nc.StatusChanged(nats.CLOSED)
+	defer d.nc.RemoveStatusListener(closed)
 	failed := make(chan error, 1)
 	go func() { failed <- d.server.Serve(d.listener) }()
 	d.serving.Store(true)
-	defer d.serving.Store(false)
 	select {
-	case err := <-failed:
-		return errors.Join(fmt.Errorf("serve senders on %s: %w", d.Addr(), err), d.publisher.Close())
+	case err = <-failed:
+		failed <- err
+		err = fmt.Errorf("serve senders on %s: %w", d.Addr(), err)
+	case <-closed:
+		err = fmt.Errorf("serve senders: %w", errBusClosed)
 	case <-ctx.Done():
 	}
 	d.serving.Store(false)
 	d.drain(context.WithoutCancel(ctx))
 	<-failed
-	return nil
+	return err
 }
+
+var errBusClosed = errors.New("the connection to nats is closed for good")
 
 func (d *Door) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)

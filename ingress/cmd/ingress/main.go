@@ -42,7 +42,10 @@ func run(args []string, stderr io.Writer) int {
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitDone
-	case err != nil || flags.NArg() > 0:
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "ingress takes no arguments, not %q\n", flags.Args())
 		return exitUsage
 	}
 	log := zerolog.New(stderr).With().Timestamp().Str("door", "ingress").Logger().Level(zerolog.InfoLevel)
@@ -105,7 +108,7 @@ func serve(ctx context.Context, cfg *config.Config, health string, log zerolog.L
 	var beside sync.WaitGroup
 	beside.Go(func() { follow(ctx, cfg, door, log) })
 	beside.Go(func() {
-		if err := serveHealth(ctx, health, door, registry); err != nil {
+		if err := serveHealth(ctx, health, door, registry, log); err != nil {
 			log.Error().Err(err).Msg("health listener failed")
 			cancel()
 		}
