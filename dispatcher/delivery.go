@@ -28,6 +28,9 @@ func (w *worker) begin(ctx, work context.Context, m jetstream.Msg) {
 	}
 	d, r, wanted := w.read(m)
 	switch {
+	case ctx.Err() != nil: // from the last fetch of a worker that is to stop, or of a target that is gone
+		defer land()
+		w.nak(d, fetchWait)
 	case r.Answer == target.Refuse:
 		go func() { defer land(); w.settle(work, d, r) }()
 	case !wanted:

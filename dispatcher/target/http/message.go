@@ -14,9 +14,9 @@ import (
 const userAgent = "doorward"
 
 // structured is the event as one JSON document (CloudEvents JSON format 1.0). Data stands
-// in it byte for byte. Data that is declared as JSON but is not goes as base64: the
-// encoder does not look at it, and a body could otherwise end its own member and add
-// attributes, such as who proved it.
+// in it byte for byte, white space included. Data that is declared as JSON but is not
+// goes as base64: the encoder does not look at it, and a body could otherwise end its
+// own member and add attributes, such as who proved it.
 func structured(e *event.Event) (http.Header, []byte, error) {
 	ce, err := e.CloudEvent()
 	if err != nil {
