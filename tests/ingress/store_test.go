@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 	"github.com/doorward/doorward/shared/record"
 	"github.com/doorward/doorward/tests/harness"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 )
 
@@ -95,14 +95,12 @@ func TestRecordIsByteExact(t *testing.T) {
 	if got := m.Header.Get(bus.HeaderTLS); got != "none" {
 		t.Errorf("tls is %s", got)
 	}
-	id, err := ulid.ParseStrict(m.Header.Get(bus.HeaderDelivery))
-	if err != nil || id.String() != a.id(t) {
-		t.Errorf("delivery %s, %v, answered was %s", id, err, a.body)
-	}
-	if age := time.Since(ulid.Time(id.Time())); age < -time.Second || age > time.Minute {
-		t.Errorf("delivery id is %s old", age)
+	if id := m.Header.Get(bus.HeaderDelivery); !ulidForm.MatchString(id) || id != a.id(t) {
+		t.Errorf("delivery %s, answered was %s", id, a.body)
 	}
 }
+
+var ulidForm = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
 
 // TestHeaderAtTheLimitIsReadable: what the door lets in, the next door's parser takes.
 func TestHeaderAtTheLimitIsReadable(t *testing.T) {
