@@ -195,12 +195,19 @@ func (w *world) letters(n int) []*bus.Stored {
 func (w *world) settled(target string) {
 	w.t.Helper()
 	_, js := w.bus.JetStream(w.t, bus.SetupCoreUser)
+	left := ""
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("consumer of %s: %s", target, left)
+		}
+	})
 	eventually(w.t, target+" has acknowledged everything", func() bool {
 		c, err := js.Consumer(context.Background(), w.bus.Names.Stream(bus.Verified), bus.TargetConsumer(target))
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		i := c.CachedInfo()
+		left = fmt.Sprintf("%d to give, %d in hand, %d delivered again", i.NumPending, i.NumAckPending, i.NumRedelivered)
 		return i.NumPending == 0 && i.NumAckPending == 0
 	})
 }
