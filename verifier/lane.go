@@ -253,7 +253,7 @@ func (l *lane) work(ctx context.Context, chunk []jetstream.Msg) error {
 	if err := l.remember(ctx, items); err != nil {
 		return err
 	}
-	if last := items[len(items)-1].delivery; l.memory != nil && last.received.After(l.memory.taken) {
+	if last := items[len(items)-1].delivery; l.memory != nil && last.received.After(l.memory.taken) && !l.v.outlivedWindow(last.received) {
 		l.memory = nil // everything that came before the take-over is through
 	}
 	return l.publish(ctx, items)

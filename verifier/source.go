@@ -161,18 +161,24 @@ func resolve(c config.Source) (*provider.Variant, *provider.Spec, error) {
 	return variant, spec, err
 }
 
+// backlog is how long a message may wait before its copies could have left the window.
+// Without it, a window no longer than what freshness lets in would be over for every
+// message, and each would have to be looked up among the stored ones.
+const backlog = 10 * time.Minute
+
 // Window is the duplicate window that the sources need: long enough for every copy that
-// freshness lets in, and for every repeat that a sender makes of its own accord.
+// freshness lets in after a backlog, and for every repeat that a sender makes of its own
+// accord. verifier.min_window takes the place of the allowance for a backlog.
 func Window(cfg *config.Config) (time.Duration, error) {
-	window := max(time.Duration(cfg.Verifier.MinWindow), 2*time.Minute)
-	if cfg.Verifier.MinWindow > 0 {
-		window = time.Duration(cfg.Verifier.MinWindow)
+	window, slack := time.Duration(cfg.Verifier.MinWindow), time.Duration(0)
+	if window == 0 {
+		window, slack = backlog, backlog
 	}
 	for name, c := range cfg.Sources {
 		if c.Disabled {
 			continue
 		}
-		need, err := sourceWindow(c, time.Duration(cfg.Verifier.Skew))
+		need, err := sourceWindow(c, time.Duration(cfg.Verifier.Skew), slack)
 		if err != nil {
 			return 0, cfg.Problem("sources."+name+".verify", err)
 		}
@@ -182,7 +188,7 @@ func Window(cfg *config.Config) (time.Duration, error) {
 }
 
 // sourceWindow needs no secret, so that set-up can run without any.
-func sourceWindow(c config.Source, skew time.Duration) (time.Duration, error) {
+func sourceWindow(c config.Source, skew, slack time.Duration) (time.Duration, error) {
 	variant, spec, err := resolve(c)
 	if err != nil {
 		return 0, err
@@ -198,5 +204,5 @@ func sourceWindow(c config.Source, skew time.Duration) (time.Duration, error) {
 	if horizon == 0 {
 		horizon = spec.RetryHorizon
 	}
-	return max(past+skew, horizon), nil
+	return max(past+skew+slack, horizon), nil
 }

@@ -27,8 +27,8 @@ type Settings struct {
 	// Store is the state directory, made if it does not exist.
 	Store string
 	// Listen is a loopback address; port 0 draws one.
-	Listen     string
-	MaxBytes   int64
+	Listen   string
+	MaxBytes int64
 	// MaxBody is the largest request body that any source may send, in bytes.
 	MaxBody    int64
 	Durability config.Durability

@@ -82,7 +82,7 @@ func (p *process) makeDispatcher(context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := egress.New(egressPolicy(p.cfg), egress.Settings{})
+	client, err := egress.New(dispatcher.Policy(p.cfg), egress.Settings{})
 	if err != nil {
 		return p.cfg.Problem("egress", err)
 	}
@@ -92,10 +92,6 @@ func (p *process) makeDispatcher(context.Context) error {
 	}
 	p.doors = append(p.doors, door{RoleDispatcher, d.Run, d.Reload, d.Ready})
 	return nil
-}
-
-func egressPolicy(cfg *config.Config) egress.Policy {
-	return egress.Policy{AllowPrivate: cfg.Egress.AllowPrivate, Ports: cfg.Egress.Ports, AllowHTTP: cfg.Egress.AllowHTTP}
 }
 
 func (p *process) makeAdmin(context.Context) error {

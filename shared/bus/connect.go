@@ -61,6 +61,7 @@ func (d Dial) options(identity string) ([]nats.Option, error) {
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
 		nats.RetryOnFailedConnect(false),
+		nats.FlusherTimeout(5 * time.Second), // a server that stopped reading must not hold a publisher for a minute
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn().Str("cause", err.Error()).Msg("nats connection lost")
