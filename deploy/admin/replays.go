@@ -50,7 +50,7 @@ func (a *Admin) orderReplays(w http.ResponseWriter, r *http.Request) error {
 	}
 	// An operator who hangs up between the audit and the orders changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	by := "admin token from " + r.RemoteAddr
+	by := operator(r)
 	if err := a.audit.Append(ctx, "replay", by, replayAct{req.From, req.Filter, req.Note, req.MayDuplicate, out.Orders}); err != nil {
 		a.settings.Log.Error().Str("cause", err.Error()).Msg("audit could not be written")
 		return problem(http.StatusServiceUnavailable, "the audit could not be written, so nothing was ordered", "see the log; a full audit stream needs streams.audit raised")

@@ -38,6 +38,7 @@ func (a *Admin) routes() []route {
 		{"GET", "/v1/version", false, a.version},
 		{"GET", "/v1/stats", false, a.stats},
 		{"GET", "/v1/books", false, a.balanceBooks},
+		{"POST", "/v1/books/accept", false, a.acceptBooks},
 		{"GET", "/v1/deliveries/{id}", false, a.delivery},
 		{"GET", "/v1/events", false, a.events},
 		{"GET", "/v1/steps", false, a.steps},

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/doorward/doorward/deploy/admin/api"
 )
 
 func (a *Admin) livez(w http.ResponseWriter, _ *http.Request) error {
@@ -67,6 +70,25 @@ func (a *Admin) balanceBooks(w http.ResponseWriter, r *http.Request) error {
 	a.metrics.balanced(report)
 	return writeJSON(w, report)
 }
+
+// acceptBooks lets the books go on behind a finding, for a reason.
+func (a *Admin) acceptBooks(w http.ResponseWriter, r *http.Request) error {
+	var req api.Accept
+	if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	if req.Note == "" || len(req.Note) > maxNote {
+		return problem(http.StatusBadRequest, "accepting the books takes a note of what was found", fmt.Sprintf("say why in at most %d bytes", maxNote))
+	}
+	report, err := a.books.Accept(context.WithoutCancel(r.Context()), operator(r), req.Note)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, report)
+}
+
+// operator is how the audit names who asked: there is one token, so the address is all there is.
+func operator(r *http.Request) string { return "admin token from " + r.RemoteAddr }
 
 func (a *Admin) targetNames() []string {
 	return slices.Sorted(maps.Keys(a.config.Load().Targets))

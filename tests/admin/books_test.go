@@ -68,11 +68,35 @@ func (w *world) loseOne(t *testing.T) {
 	if r.State != api.Unbalanced || !slices.Equal(r.Missing, []uint64{raw}) || !slices.Equal(r.Doubled, []uint64{1}) {
 		t.Errorf("one lost and one doubled: %+v", r)
 	}
+	if _, text := w.request("GET", "/metrics", ""); !strings.Contains(text, "doorward_books_missing 1\n") || !strings.Contains(text, "doorward_books_doubled 1\n") {
+		t.Error("metrics do not say that the books are out of balance")
+	}
+	w.accepted(t, raw)
 	_, text := w.request("GET", "/metrics", "")
-	for _, want := range []string{"doorward_books_missing 1\n", "doorward_books_doubled 1\n"} {
+	for _, want := range []string{"doorward_books_missing 0\n", "doorward_books_unaccounted 1\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("metrics lack %q", want)
 		}
+	}
+}
+
+// accepted lets the books go on, for a reason that stands in the audit.
+func (w *world) accepted(t *testing.T, lost uint64) {
+	_, err := w.client.AcceptBooks(t.Context(), "")
+	status(t, err, 400)
+	if r := w.balance(false); r.State != api.Unbalanced {
+		t.Errorf("accepted without a reason: %+v", r)
+	}
+	was, err := w.client.AcceptBooks(t.Context(), "disk replaced")
+	if err != nil || was.State != api.Unbalanced || was.Checkpoint != lost {
+		t.Errorf("accepted %+v, %v", was, err)
+	}
+	if r, _ := w.client.Books(t.Context(), false); !r.Balanced || r.Counts.Unaccounted != 1 || r.Since != lost {
+		t.Errorf("after: %+v, want one unaccounted", r)
+	}
+	entry := w.lastOf(bus.AuditLog, bus.APIAudit, w.Names.AuditEntry("books_accepted"))
+	if entry == nil || !strings.Contains(string(entry.Data), "disk replaced") {
+		t.Errorf("audit entry %v", entry)
 	}
 }
 

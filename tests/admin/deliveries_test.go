@@ -254,8 +254,8 @@ func TestASlowWatcherIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = slow.Close() }()
-	big := []byte(`"` + strings.Repeat("x", 512<<10) + `"`)
-	const n = 330 // more than the buffer and what two sockets hold
+	big := []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
+	const n = 600 // more than the buffer and what two sockets hold
 	for range n {
 		id := ulid.Make().String()
 		w.verified("a", 1, id, func(e *event.Event) { e.Data = big })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ const token = "an-operator-token-of-32-characters"
 type world struct {
 	*harness.Fixture
 	t          *testing.T
+	admin      *admin.Admin
+	stop       func()
 	client     *api.Client
 	ingress    *bus.Publisher
 	verifier   *bus.Publisher
@@ -63,13 +66,14 @@ func start(t *testing.T, o options) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("admin ended: %v", err)
 		}
 	})
-	w := &world{Fixture: f, t: t, lanes: map[string]jetstream.Consumer{}, client: &api.Client{URL: "http://" + a.Addr(), Token: token, HTTP: &http.Client{Transport: &http.Transport{}}}}
+	t.Cleanup(stop)
+	w := &world{Fixture: f, t: t, admin: a, stop: stop, lanes: map[string]jetstream.Consumer{}, client: &api.Client{URL: "http://" + a.Addr(), Token: token, HTTP: &http.Client{Transport: &http.Transport{}}}}
 	t.Cleanup(w.client.HTTP.CloseIdleConnections)
 	w.ingress = w.publisher(f.Connect(t, bus.IngressUser), bus.IngressUser)
 	w.verifier = w.publisher(f.Connect(t, bus.VerifierUser), bus.VerifierUser)

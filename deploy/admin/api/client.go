@@ -38,7 +38,8 @@ func (c *Client) Stats(ctx context.Context) (Stats, error) {
 	return fetch[Stats](ctx, c, "/v1/stats", nil)
 }
 
-// Books balances the books; full ignores the earlier checkpoint.
+// Books balances the books; full ignores the earlier checkpoint and so can't account for
+// what was trimmed since.
 func (c *Client) Books(ctx context.Context, full bool) (Books, error) {
 	q := url.Values{}
 	if full {
@@ -62,13 +63,14 @@ func (c *Client) DeadLetter(ctx context.Context, from string, seq uint64) (DeadL
 	return fetch[DeadLetterDetail](ctx, c, "/v1/deadletters/"+url.PathEscape(from)+"/"+strconv.FormatUint(seq, 10), nil)
 }
 
+// AcceptBooks lets the books go on behind what they can't balance; it returns what was accepted.
+func (c *Client) AcceptBooks(ctx context.Context, note string) (Books, error) {
+	return post[Books](ctx, c, "/v1/books/accept", Accept{note})
+}
+
 // OrderReplays orders replays.
 func (c *Client) OrderReplays(ctx context.Context, r ReplayRequest) (Replays, error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return Replays{}, fmt.Errorf("write the replay request: %w", err)
-	}
-	return answer[Replays](ctx, c, http.MethodPost, "/v1/replays", nil, body)
+	return post[Replays](ctx, c, "/v1/replays", r)
 }
 
 // Replay asks what became of an order and waits up to wait for it.
@@ -124,6 +126,15 @@ func waiting(d time.Duration) url.Values {
 
 func fetch[T any](ctx context.Context, c *Client, path string, q url.Values) (T, error) {
 	return answer[T](ctx, c, http.MethodGet, path, q, nil)
+}
+
+func post[T any](ctx context.Context, c *Client, path string, v any) (T, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("write the request to %s: %w", path, err)
+	}
+	return answer[T](ctx, c, http.MethodPost, path, nil, body)
 }
 
 func answer[T any](ctx context.Context, c *Client, method, path string, q url.Values, body []byte) (T, error) {

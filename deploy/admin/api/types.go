@@ -119,6 +119,12 @@ type Books struct {
 	Replayed BooksCounts `json:"replayed"`
 }
 
+// Accept lets the books go on behind what they found, which stays unaccounted for.
+type Accept struct {
+	// Note says what the operator found; it is kept in the audit.
+	Note string `json:"note"`
+}
+
 // BooksCounts counts raw messages by what became of them, from the first one on.
 type BooksCounts struct {
 	Raw         uint64 `json:"raw"`

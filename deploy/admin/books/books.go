@@ -103,29 +103,42 @@ func (b *Books) Last(ctx context.Context) (Checkpoint, error) {
 // Balance compares everything since the last balanced run, or everything there is when
 // full. A run that finds nothing missing but what eviction explains is written to the audit
 // as the next one's beginning: otherwise one flood of forgeries would keep the janitor from
-// ever trimming again.
+// ever trimming again. A full run is not: it can't see what was trimmed since.
 func (b *Books) Balance(ctx context.Context, full bool) (api.Books, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	last, err := b.Last(ctx)
-	if err != nil {
-		return api.Books{}, err
-	}
-	begin := last
-	if full {
-		begin = Checkpoint{}
-	}
-	r, err := b.run(ctx, begin)
+	r, err := b.run(ctx, full)
 	if err != nil {
 		return api.Books{}, err
 	}
 	report, next := r.close()
-	if report.State != api.Unbalanced && next.ahead(last) {
-		if err := b.audit.Append(ctx, kind, bus.OpsUser, next); err != nil {
-			return api.Books{}, err
-		}
+	if full || report.State == api.Unbalanced || !next.ahead(r.begin) {
+		return report, nil
 	}
-	return report, nil
+	return report, b.audit.Append(ctx, kind, bus.OpsUser, next)
+}
+
+// accepted is what the audit keeps of an operator's decision to go on.
+type accepted struct {
+	Note string    `json:"note"`
+	Was  api.Books `json:"was"`
+}
+
+// Accept lets the books go on behind what they can't balance, after an operator has
+// looked: who, why and what stand in the audit first. What is missing stays counted as
+// unaccounted. It returns the report that was accepted.
+func (b *Books) Accept(ctx context.Context, by, note string) (api.Books, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, err := b.run(ctx, false)
+	if err != nil {
+		return api.Books{}, err
+	}
+	report, next := r.close()
+	if err := b.audit.Append(ctx, kind+"_accepted", by, accepted{note, report}); err != nil {
+		return api.Books{}, err
+	}
+	return report, b.audit.Append(ctx, kind, by, next)
 }
 
 // ahead says whether c is worth keeping after last.
@@ -135,7 +148,11 @@ func (c Checkpoint) ahead(last Checkpoint) bool {
 
 // run reads the raw stream's state first and the outcomes after it: what settles in
 // between is pending here, and may have its outcome or not.
-func (b *Books) run(ctx context.Context, begin Checkpoint) (*run, error) {
+func (b *Books) run(ctx context.Context, full bool) (*run, error) {
+	begin, err := b.Last(ctx)
+	if err != nil {
+		return nil, err
+	}
 	raw, err := b.rawState(ctx)
 	if err != nil {
 		return nil, err
@@ -146,7 +163,7 @@ func (b *Books) run(ctx context.Context, begin Checkpoint) (*run, error) {
 			return nil, err
 		}
 	}
-	if begin.foreign(raw, ends) {
+	if full || begin.foreign(raw, ends) {
 		begin = Checkpoint{}
 	}
 	r := newRun(begin, raw)
