@@ -8,6 +8,7 @@ import (
 	"github.com/doorward/doorward/dispatcher"
 	"github.com/doorward/doorward/shared/bus"
 	"github.com/doorward/doorward/shared/config"
+	"github.com/doorward/doorward/shared/standalone"
 	"github.com/doorward/doorward/verifier"
 	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
@@ -39,7 +40,7 @@ func Setup(ctx context.Context, path string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
-	return embedded.SetupBus(ctx, ClusterDial(cfg, zerolog.Nop()), layout)
+	return embedded.SetupBus(ctx, standalone.Dial(cfg, zerolog.Nop()), layout)
 }
 
 // NATSConfig renders the accounts of an external cluster for the configured credentials;

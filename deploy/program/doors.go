@@ -12,6 +12,7 @@ import (
 	"github.com/doorward/doorward/shared/bus"
 	"github.com/doorward/doorward/shared/config"
 	"github.com/doorward/doorward/shared/egress"
+	"github.com/doorward/doorward/shared/standalone"
 	"github.com/doorward/doorward/verifier"
 )
 
@@ -90,7 +91,15 @@ func (p *process) makeDispatcher(context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.doors = append(p.doors, door{RoleDispatcher, d.Run, d.Reload, d.Ready})
+	// The egress policy changes after the targets, so that no target of the old
+	// configuration is sent to under rules that were not made for it.
+	reload := func(cfg *config.Config) error {
+		if err := d.Reload(cfg); err != nil {
+			return err
+		}
+		return client.Swap(dispatcher.Policy(cfg))
+	}
+	p.doors = append(p.doors, door{RoleDispatcher, d.Run, reload, d.Ready})
 	return nil
 }
 
@@ -130,12 +139,5 @@ func (p *process) secret(path string, ref config.Ref, kept string) (config.Secre
 		}
 		ref = config.Ref("file:" + file)
 	}
-	if ref == "" {
-		return config.Secret{}, p.cfg.Problem(path, fmt.Errorf("%s is required on a NATS cluster: every process of the role must share it", path))
-	}
-	secret, err := ref.Resolve()
-	if err != nil {
-		return config.Secret{}, p.cfg.Problem(path, err)
-	}
-	return secret, nil
+	return standalone.Resolve(p.cfg, path, ref)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/doorward/doorward/shared/config"
 	"github.com/doorward/doorward/shared/lifecycle"
 	"github.com/doorward/doorward/shared/provider"
+	"github.com/doorward/doorward/shared/standalone"
 	"github.com/doorward/doorward/shared/telemetry"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -136,7 +137,7 @@ func (p *process) reachBus(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
 	if p.cfg.NATS.Embedded == nil {
-		p.dial = ClusterDial(p.cfg, p.log)
+		p.dial = standalone.Dial(p.cfg, p.log)
 		if p.o.Role == "" {
 			return embedded.SetupBus(ctx, p.dial, p.layout)
 		}
@@ -158,21 +159,6 @@ func startEmbedded(cfg *config.Config, layout bus.Layout, log zerolog.Logger) (*
 		Store: cfg.NATS.Embedded.Store, Listen: cfg.NATS.Embedded.Listen, MaxBytes: int64(cfg.NATS.Embedded.MaxBytes),
 		MaxBody: int64(cfg.Ingress.MaxBody), Durability: cfg.NATS.Durability, Layout: layout, Log: log,
 	})
-}
-
-// ClusterDial reaches an external cluster with the configured credentials.
-func ClusterDial(cfg *config.Config, log zerolog.Logger) bus.Dial {
-	return bus.Dial{URL: cfg.NATS.URL, CA: cfg.NATS.CA, Log: log, Seeds: func(identity string) ([]byte, error) {
-		ref, ok := cfg.NATS.Credentials[identity]
-		if !ok {
-			return nil, cfg.Problem("nats.credentials", fmt.Errorf("no credential for %s", identity))
-		}
-		secret, err := ref.Resolve()
-		if err != nil {
-			return nil, cfg.Problem("nats.credentials."+identity, err)
-		}
-		return secret.Reveal(), nil
-	}}
 }
 
 func (p *process) connect(identity string) (*nats.Conn, error) {
