@@ -1,7 +1,9 @@
 package dispatcher_test
 
 import (
+	"bytes"
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -87,4 +89,30 @@ func TestRunNeedsEveryConsumer(t *testing.T) {
 	if err := door.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "run set-up") {
 		t.Errorf("got %v, want an error that says to run set-up", err)
 	}
+}
+
+func TestRunLeavesNothingBehind(t *testing.T) {
+	w := start(t, options{unstarted: true, extra: map[string]config.Target{"resume": natsTarget("resume.{id}")}})
+	nc := w.bus.Connect(t, bus.DispatcherUser)
+	door, err := dispatcher.New(dispatcher.Settings{
+		Config: configOf(map[string]config.Target{"resume": natsTarget("resume.{id}")}, nil), Bus: nc, Egress: w.egress, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- door.Run(ctx) }()
+	w.publish(someEvent(1))
+	eventually(t, "the event is stored", func() bool { return len(w.all(w.out)) == 1 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	// The embedded server starts goroutines of its own at any time: look for the door's.
+	eventually(t, "no goroutine of the door is left", func() bool {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		return !bytes.Contains(stacks, []byte("doorward/dispatcher.(*"))
+	})
 }

@@ -24,14 +24,20 @@ func (w *world) orders(o bus.Order) bus.Done {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	m := &nats.Msg{Subject: w.bus.Names.ReplayOrder(o.From, o.ID), Data: data, Header: nats.Header{bus.MsgID: {o.ID}}}
+	return w.ordered(nc, p, o.ID, data)
+}
+
+// ordered publishes an order's bytes and waits for its outcome.
+func (w *world) ordered(nc *nats.Conn, p *bus.Publisher, id string, data []byte) bus.Done {
+	w.t.Helper()
+	m := &nats.Msg{Subject: w.bus.Names.ReplayOrder("dead", id), Data: data, Header: nats.Header{bus.MsgID: {id}}}
 	if _, err := p.Publish(context.Background(), m); err != nil {
 		w.t.Fatal(err)
 	}
 	replays := bus.NewReader(nc, bus.APICore, w.bus.Names.Stream(bus.Replay))
 	var done bus.Done
-	eventually(w.t, "order "+o.ID+" is reported", func() bool {
-		s, err := replays.Last(context.Background(), w.bus.Names.ReplayDone(o.ID))
+	eventually(w.t, "order "+id+" is reported", func() bool {
+		s, err := replays.Last(context.Background(), w.bus.Names.ReplayDone(id))
 		return err == nil && json.Unmarshal(s.Data, &done) == nil
 	})
 	return done
@@ -94,6 +100,16 @@ func TestReplayThatCanNotBeCarriedOut(t *testing.T) {
 	}
 	if done := w.order("NOTARGET", letter.Seq); done.Result != "failed" || done.Detail == "" {
 		t.Errorf("no such target: %+v", done)
+	}
+	nc := ops(w)
+	p, err := bus.NewPublisher(nc, bus.OpsUser, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, data := range map[string]string{"NOJSON": "{", "OTHERID": `{"id": "ANOTHER", "from": "dead", "seq": 1}`} {
+		if done := w.ordered(nc, p, id, []byte(data)); done.Result != "failed" || done.Order != id {
+			t.Errorf("an order that says %s: %+v", data, done)
+		}
 	}
 	if got := len(r.requests()); got != 1 {
 		t.Errorf("%d requests, want 1", got)

@@ -170,3 +170,14 @@ func TestMessageIDKeepsDotsOut(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, seed := range []string{"", "0", "120", "-1", "1e9", "Mon, 21 Sep 2026 14:13:20 GMT", "Mon, 21 Sep 9999 14:13:20 GMT", "18446744073709551616"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got < 0 || got > maxRetryAfter {
+			t.Errorf("%q: got %s", text, got)
+		}
+	})
+}
