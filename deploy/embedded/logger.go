@@ -12,6 +12,7 @@ import (
 type logger struct {
 	log   zerolog.Logger
 	fatal atomic.Pointer[string]
+	ready atomic.Bool
 }
 
 func (l *logger) say(e *zerolog.Event, format string, v []any) {
@@ -27,12 +28,7 @@ func (l *logger) Tracef(string, ...any)           {}
 func (l *logger) Fatalf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.fatal.Store(&text)
-	l.say(l.log.Error(), format, v)
-}
-
-func (l *logger) last() string {
-	if text := l.fatal.Load(); text != nil {
-		return *text
+	if l.ready.Load() { // before that, Start returns it
+		l.say(l.log.Error(), format, v)
 	}
-	return "no reason given; see the log"
 }

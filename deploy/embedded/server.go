@@ -82,11 +82,26 @@ func start(s Settings, state *State) (*server.Server, error) {
 	log := &logger{log: s.Log.With().Str("part", "nats").Logger()}
 	srv.SetLoggerV2(log, false, false, false)
 	srv.Start()
-	if !srv.ReadyForConnections(30 * time.Second) {
+	if err := awaitReady(srv, log); err != nil {
 		srv.Shutdown()
-		return nil, fmt.Errorf("start the embedded nats server on %s: not ready after 30s: %s", s.Listen, log.last())
+		return nil, fmt.Errorf("start the embedded nats server on %s: %w", s.Listen, err)
 	}
 	return srv, nil
+}
+
+// awaitReady waits for JetStream, but no longer than until the server says that it can't.
+func awaitReady(srv *server.Server, log *logger) error {
+	const step = 100 * time.Millisecond
+	for range int(30 * time.Second / step) {
+		if srv.ReadyForConnections(step) {
+			log.ready.Store(true)
+			return nil
+		}
+		if text := log.fatal.Load(); text != nil {
+			return errors.New(*text)
+		}
+	}
+	return errors.New("not ready after 30s; see the log")
 }
 
 // serverConfig renders everything but the accounts, which are the bus's.
