@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,7 +29,8 @@ type Dial struct {
 
 // Connect opens identity's connection. It reconnects for ever and buffers nothing while
 // it is down: a publish then fails at once, so that the caller can say so. A denied
-// publish looks like a time-out to its caller; it is logged here.
+// publish looks like a time-out to its caller; it is logged here. A server that is too old
+// for the permissions to hold is refused with ErrServerTooOld.
 func (d Dial) Connect(identity string) (*nats.Conn, error) {
 	seed, err := d.Seeds(identity)
 	if err != nil {
@@ -49,7 +52,33 @@ func (d Dial) Connect(identity string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to nats as %s: %w", identity, err)
 	}
+	if err := checkVersion(nc.ConnectedServerVersion()); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("connect to nats as %s: %w", identity, err)
+	}
 	return nc, nil
+}
+
+// minServer is the oldest server that closes what the walls between accounts rest on:
+// CVE-2026-33249 (a trace header publishes where its sender may not), CVE-2026-33222 (a
+// JetStream API without its permissions) and CVE-2026-33248 (certificates taken for
+// another user).
+var minServer = [3]int{2, 12, 6}
+
+// ErrServerTooOld says that the server's known holes would undo the permissions.
+var ErrServerTooOld = errors.New("nats server is too old")
+
+// checkVersion refuses what is older than minServer, what is only a candidate for it, and
+// what does not say.
+func checkVersion(version string) error {
+	number, candidate, _ := strings.Cut(version, "-")
+	var have [3]int
+	_, err := fmt.Sscanf(number, "%d.%d.%d", &have[0], &have[1], &have[2])
+	order := slices.Compare(have[:], minServer[:])
+	if err == nil && (order > 0 || order == 0 && candidate == "") {
+		return nil
+	}
+	return fmt.Errorf("%w: it says it is %q, at least %d.%d.%d is needed", ErrServerTooOld, version, minServer[0], minServer[1], minServer[2])
 }
 
 func (d Dial) options(identity string) ([]nats.Option, error) {

@@ -74,7 +74,7 @@ func (l Layout) readers() []jetstream.ConsumerConfig {
 func (l Layout) replayers() []jetstream.ConsumerConfig {
 	verifier := durable(ReplayVerifier, 1)
 	verifier.FilterSubjects = []string{l.Names.join("replay", "order", "refused", "*"), l.Names.join("replay", "order", "quarantine", "*")}
-	dispatcher := durable(ReplayDispatcher, 1)
+	dispatcher := durable(ReplayDispatcher, 16) // a target that hangs holds up no other's replay
 	dispatcher.FilterSubject = l.Names.join("replay", "order", "dead", "*")
 	return []jetstream.ConsumerConfig{verifier, dispatcher}
 }

@@ -179,9 +179,7 @@ func (e *Event) CloudEvent() (cloudevents.Event, error) {
 			out.SetExtension(table[i].name, v)
 		}
 	}
-	if err := e.setData(&out); err != nil {
-		return out, err
-	}
+	e.setData(&out)
 	if err := out.Validate(); err != nil {
 		return out, fmt.Errorf("make the CloudEvent %s: %w", e.ID, err)
 	}
@@ -191,21 +189,27 @@ func (e *Event) CloudEvent() (cloudevents.Event, error) {
 // core names the attributes that are not extensions.
 var core = map[string]bool{"id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true}
 
-func (e *Event) setData(out *cloudevents.Event) error {
+func (e *Event) setData(out *cloudevents.Event) {
 	contentType := e.DataContentType
 	if contentType == "" {
 		contentType = "application/octet-stream"
 	}
 	out.SetDataContentType(contentType)
 	out.DataEncoded = e.Data
-	out.DataBase64 = !jsonType(contentType)
-	return nil
+	// The SDK writes only these two as JSON values; any other text it would quote.
+	base := mediaType(contentType)
+	out.DataBase64 = base != "application/json" && base != "text/json"
 }
 
 func jsonType(contentType string) bool {
-	base, _, _ := strings.Cut(contentType, ";")
-	base = strings.TrimSpace(base)
+	base := mediaType(contentType)
 	return base == "application/json" || strings.HasSuffix(base, "+json")
+}
+
+// mediaType is a content type without its parameters, in lower case (RFC 9110 §8.3.1).
+func mediaType(contentType string) string {
+	base, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(base))
 }
 
 // JSON says whether the event's data is declared as JSON.

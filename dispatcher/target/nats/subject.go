@@ -32,9 +32,6 @@ func encode(attribute string, e *event.Event) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("the event has no %s, which the target's subject needs", attribute)
 	}
-	if attribute == "type" {
-		return bus.TypeTokens(value), nil
-	}
 	token, ok := bus.EncodeToken(value)
 	if !ok {
 		return "", fmt.Errorf("the event's %s is too long for a subject", attribute)

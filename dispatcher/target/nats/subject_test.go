@@ -23,7 +23,7 @@ func TestRender(t *testing.T) {
 		"a.b":                  "a.b",
 		"a.{id}":               "a.i=2E1",
 		"a.{source}.x":         "a.github.x",
-		"a.{type}":             "a.com.github.push",
+		"a.{type}":             "a.com=2Egithub=2Epush",
 		"a.pre-{subject}-post": "a.pre-a=20b-post",
 		"a.{correlationid}":    "a.c",
 	} {
