@@ -151,7 +151,10 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	var large *http.MaxBytesError
+	if err := d.Decode(v); errors.As(err, &large) {
+		return problem(http.StatusRequestEntityTooLarge, "the body is too large", "name fewer sequences, or use a filter")
+	} else if err != nil {
 		return problem(http.StatusBadRequest, "the body is not what this resource takes: "+err.Error(), "")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

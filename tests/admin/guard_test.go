@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,13 +9,16 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/deploy/admin/api"
 )
 
 func (w *world) request(method, path, body string, change ...func(*http.Request)) (*http.Response, string) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.client.URL+path, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second) // a stream that should be refused never ends
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, w.client.URL+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -79,7 +83,7 @@ func TestGuardRefusesAndItsTwinPasses(t *testing.T) {
 		{"unknown field", "POST", "/v1/replays", `{"from":"dead","filter":{},"to":"elsewhere"}`, header("X", "y"), 400},
 		{"edited body", "POST", "/v1/replays", `{"from":"dead","seqs":[1],"data":"e30="}`, header("X", "y"), 400},
 		{"two values", "POST", "/v1/replays", `{"from":"dead","filter":{}}{}`, header("X", "y"), 400},
-		{"too large", "POST", "/v1/replays", `{"from":"` + strings.Repeat("x", 300<<10) + `"}`, header("X", "y"), 400},
+		{"too large", "POST", "/v1/replays", `{"from":"` + strings.Repeat("x", 300<<10) + `"}`, header("X", "y"), 413},
 	} {
 		res, body := w.request(c.method, c.path, c.body, c.change)
 		if res.StatusCode == http.StatusTemporaryRedirect || res.StatusCode == http.StatusMovedPermanently {

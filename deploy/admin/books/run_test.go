@@ -205,3 +205,27 @@ func TestUnmarkedUnbalances(t *testing.T) {
 		t.Errorf("an outcome without a raw sequence: %+v", got)
 	}
 }
+
+// TestTheMarkPassesAnOldGap: in a system that always has work pending, a gap holds the mark
+// for one run and not for ever.
+func TestTheMarkPassesAnOldGap(t *testing.T) {
+	var w world
+	var cp Checkpoint
+	for raw := range uint64(4) {
+		w.add(quarantine, Outcome{Raw: raw + 1})
+	}
+	w.outcomes[quarantine] = w.outcomes[quarantine][2:] // two evicted
+	w.setRaw(5, map[uint64]bool{5: true})
+	_, cp = w.balance(cp)
+	if cp.Quarantine.Seq != 0 || cp.Counts.Unaccounted != 2 {
+		t.Fatalf("the first run left %+v, want its mark before the gap", cp)
+	}
+	for raw := uint64(5); raw <= 7; raw++ {
+		w.add(quarantine, Outcome{Raw: raw})
+	}
+	w.setRaw(9, map[uint64]bool{8: true, 9: true})
+	got, cp := w.balance(cp)
+	if !got.Balanced || cp.Quarantine.Seq != w.ends[quarantine] {
+		t.Errorf("the second run says %+v and left %+v, want its mark at %d", got, cp, w.ends[quarantine])
+	}
+}
