@@ -37,6 +37,39 @@ so that some can't be proved any more.`,
 		},
 	}
 	c.Flags().BoolVar(&full, "full", false, "from the first request on, not from the last checkpoint")
+	c.AddCommand(a.booksAccept())
+	return c
+}
+
+func (a *app) booksAccept() *cobra.Command {
+	var note string
+	c := &cobra.Command{
+		Use:   "accept",
+		Short: "Let the books go on behind what they can't balance",
+		Long: `Let the books go on behind what they can't balance. What is accepted stays unaccounted for, and is kept
+in the audit with the --note. Without a terminal to ask on, --yes is needed.`,
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if note == "" {
+				return usage("books accept takes a --note of what was found")
+			}
+			if err := a.ask("what the books can't balance would be accepted", "The books go on behind what they can't balance.\nAccept?", "look at `doorward books` first"); err != nil {
+				return err
+			}
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.patient(c.Context())
+			defer cancel()
+			b, err := client.AcceptBooks(ctx, note)
+			if err != nil {
+				return err
+			}
+			return emit[any](a, b, nil, func(g *grid) { booksRows(g, b) })
+		},
+	}
+	c.Flags().StringVar(&note, "note", "", "what was found, for the audit")
 	return c
 }
 
@@ -85,5 +118,5 @@ func balance(b api.Books) error {
 			try("raise streams.refused, streams.quarantine or streams.verified")
 	}
 	return fail(ExitFailed, "the books do not balance: %d missing, %d doubled, %d unmarked", b.MissingCount, b.DoubledCount, b.Unmarked).
-		try("keep the state as it is, and look up the sequences that are named")
+		try("keep the state as it is and look up the sequences that are named; `doorward books accept` goes on behind them")
 }

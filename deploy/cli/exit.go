@@ -87,7 +87,7 @@ func classify(err error) *failure {
 	f := fail(ExitFailed, "%v", err).because(err)
 	if p, ok := errors.AsType[*api.Problem](err); ok {
 		f.exit, f.fix = exitOf(p.Status), p.Fix
-		if f.exit == ExitDenied && f.fix == "" {
+		if p.Status == http.StatusUnauthorized {
 			f.fix = "give the API's token in $DOORWARD_TOKEN, or the configuration that the server runs with in --config"
 		}
 		return f
@@ -177,7 +177,7 @@ func (a *app) report(f *failure, asJSON bool) {
 		_, _ = fmt.Fprintf(a.Stderr, "%s\n%s. nothing was changed.\n", printableLines(f.message), counted(len(list), "error"))
 		return
 	}
-	_, _ = fmt.Fprintf(a.Stderr, "%s %s\n", a.paint(red, "error:"), printableLines(f.message))
+	_, _ = fmt.Fprintf(a.Stderr, "error: %s\n", printableLines(f.message))
 	if f.fix != "" {
 		_, _ = fmt.Fprintf(a.Stderr, "help: %s\n", printable(f.fix))
 	}

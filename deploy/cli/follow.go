@@ -60,14 +60,14 @@ func (a *app) stepLine(s api.Step) string {
 		color = green
 	}
 	what := a.paint(color, printable(fmt.Sprintf("%-11s", s.What)))
-	return fmt.Sprintf("  %-11s %s %s %s", printable(s.Door), what, printable(fmt.Sprintf("%-44s", about(s))), printable(fmt.Sprintf("+%.1fms", s.AfterMillis)))
+	return fmt.Sprintf("  %-11s %s %s %s", printable(s.Door), what, printable(fmt.Sprintf("%-64s", about(s))), printable(fmt.Sprintf("+%.1fms", s.AfterMillis)))
 }
 
 // about is the rest of a step: where it is kept, or why it went no further.
 func about(s api.Step) string {
 	parts := []string{}
 	if s.Reason != "" {
-		parts = append(parts, strings.TrimSuffix(s.Reason+": "+s.Detail, ": "))
+		parts = append(parts, why(s))
 		if s.Door == "dispatcher" {
 			parts = append([]string{s.Subject}, parts...)
 		}
@@ -84,13 +84,24 @@ func about(s api.Step) string {
 	return strings.Join(parts, " ")
 }
 
+// why is the reason, unless it only repeats what happened, and the detail.
+func why(s api.Step) string {
+	switch {
+	case s.Detail == "":
+		return s.Reason
+	case s.Reason == s.What:
+		return s.Detail
+	}
+	return s.Reason + ": " + s.Detail
+}
+
 // judge is why a delivery at its end is no success, or nil.
 func judge(d api.Delivery) error {
 	verified := false
 	for _, s := range d.Steps {
 		verified = verified || s.What == "verified"
 		if s.Reason != "" {
-			return fail(ExitFailed, "%s was %s: %s", d.ID, s.What, strings.TrimSuffix(s.Reason+": "+s.Detail, ": ")).try(s.Fix)
+			return fail(ExitFailed, "%s ended as %s: %s", d.ID, s.What, why(s)).try(s.Fix)
 		}
 	}
 	if verified && d.OK {

@@ -68,26 +68,27 @@ func writeAs(w io.Writer, format string, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
-	out := escapedJSON(text.Bytes())
-	if format == formatYAML {
-		var err error
-		if out, err = yamlOf(out); err != nil {
-			return fmt.Errorf("write the result: %w", err)
-		}
+	if format != formatYAML {
+		_, err := w.Write(escapedJSON(text.Bytes()))
+		return err
 	}
-	_, err := w.Write(out)
+	out, err := yamlOf(text.Bytes())
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	_, err = w.Write(out)
 	return err
 }
 
 // yamlOf turns JSON into YAML with the names and the order that it has.
 func yamlOf(text []byte) ([]byte, error) {
 	var doc yaml.Node
-	if err := yaml.Load(text, &doc); err != nil {
+	if err := yaml.Load(escapedYAML(text), &doc); err != nil {
 		return nil, err
 	}
 	restyle(&doc)
 	out, err := yaml.Dump(&doc)
-	return escapedJSON(out), err
+	return escapedYAML(out), err
 }
 
 // restyle makes blocks of what JSON wrote in braces. Only in double quotes can a character
@@ -134,7 +135,6 @@ func (a *app) note(format string, args ...any) {
 const (
 	red   = "31"
 	green = "32"
-	dim   = "2"
 )
 
 func (a *app) paint(color, text string) string {

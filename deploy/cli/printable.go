@@ -54,6 +54,18 @@ func escapedRune(r rune) string {
 // escapedJSON is the same JSON with every such character written as JSON escapes it: they
 // can only stand inside strings, but for the line ends and indents between them.
 func escapedJSON(text []byte) []byte {
+	return escapedQuotes(text, func(r rune) string {
+		high, low := utf16.EncodeRune(r)
+		return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+	})
+}
+
+// escapedYAML is the same for YAML in double quotes, which knows no surrogates.
+func escapedYAML(text []byte) []byte {
+	return escapedQuotes(text, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })
+}
+
+func escapedQuotes(text []byte, astral func(rune) string) []byte {
 	var out []byte
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -61,8 +73,7 @@ func escapedJSON(text []byte) []byte {
 		case unicode.IsPrint(r) || r == '\n':
 			out = append(out, text[:size]...)
 		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+			out = append(out, astral(r)...)
 		default:
 			out = fmt.Appendf(out, `\u%04x`, r)
 		}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -146,29 +145,18 @@ func (a *app) showChosen(chosen []letterID) error {
 	return err
 }
 
-// confirm asks, if there is somebody to ask.
+// confirm says what would be done, and asks.
 func (a *app) confirm(chosen []letterID, o *replaying) error {
-	if a.yes {
-		return nil
-	}
 	what := counted(len(chosen), "dead letter")
-	if a.noInput || !a.Interactive {
-		return fail(ExitUnconfirmed, "%s would be replayed and there is no terminal to confirm on", what).try("add --yes, or --dry-run to list them")
-	}
-	where := "are verified again, at their time of receipt"
+	where := "again to be verified, at the time of receipt"
 	if chosen[0].from == api.FromDead {
-		where = "go again to the targets they failed at"
+		where = "again to the targets they failed at"
 	}
 	warning := ""
 	if o.mayDuplicate {
 		warning = " Some may be delivered a second time."
 	}
-	_, _ = fmt.Fprintf(a.Stderr, "%s %s.%s\nReplay? [y/N] ", what, where, warning)
-	line, err := bufio.NewReader(a.Stdin).ReadString('\n')
-	if word := strings.ToLower(strings.TrimSpace(line)); word == "y" || word == "yes" {
-		return nil
-	}
-	return fail(ExitUnconfirmed, "nothing was replayed").because(err)
+	return a.ask(what+" would be replayed", fmt.Sprintf("%s: %s.%s\nReplay?", what, where, warning), "--dry-run lists them")
 }
 
 // batch is how many are ordered with one request.

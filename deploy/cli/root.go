@@ -74,6 +74,12 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%s: %v", c.CommandPath(), err).because(err)
 	})
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains([]string{"auto", "always", "never"}, a.color) {
+			return usage("--color %q: there are auto, always, never", a.color)
+		}
+		return nil
+	}
 	a.globalFlags(root)
 	return root
 }

@@ -200,7 +200,8 @@ func parseHeader(lines []string) ([]signature.Field, error) {
 func (a *app) body(data, id string) ([]byte, error) {
 	switch {
 	case data == "":
-		return json.Marshal(map[string]string{"type": "doorward.test", "id": id})
+		// With what the configuration of serve --dev maps.
+		return json.Marshal(map[string]string{"type": "doorward.test", "id": id, "task_id": id, "status": "test"})
 	case data == "-":
 		return bounded(a.Stdin, "stdin")
 	case strings.HasPrefix(data, "@"):

@@ -37,7 +37,7 @@ func statsRows(g *grid, s api.Stats) {
 		g.row(r.Stream, r.Messages, r.Bytes, limit, r.LastSeq, age(r.OldestSeconds))
 	}
 	g.gap()
-	g.row("WORKER", "PENDING", "UNDER WAY", "AGAIN", "OLDEST", "")
+	g.row("WORKER", "PENDING", "UNDER WAY", "AGAIN", "OLDEST")
 	for _, c := range s.Lanes {
 		if c.Missing || c.Pending > 0 || c.AckPending > 0 { // idle lanes tell nothing
 			consumerRow(g, "lane "+c.Name, c)
@@ -55,7 +55,7 @@ func statsRows(g *grid, s api.Stats) {
 
 func consumerRow(g *grid, name string, c api.Consumer) {
 	if c.Missing {
-		g.row(name, "", "", "", "", "missing")
+		g.row(name, "missing", "", "", "")
 		return
 	}
 	g.row(name, c.Pending, c.AckPending, c.Redelivered, age(c.OldestSeconds))

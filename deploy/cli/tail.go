@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -86,6 +87,9 @@ var errBroken = errors.New("stream ended")
 
 // tailOnce shows one stream's events; nil means that enough were seen.
 func (a *app) tailOnce(ctx context.Context, client *api.Client, o *tailing, after *uint64, seen *int) error {
+	if o.since > 0 && *after == 0 {
+		client = fromFirst(client)
+	}
 	stream, err := client.Events(ctx, *after, o.source, o.eventType)
 	if err != nil {
 		return err
@@ -105,6 +109,23 @@ func (a *app) tailOnce(ctx context.Context, client *api.Client, o *tailing, afte
 		*seen++
 	}
 	return nil
+}
+
+// fromFirst is a client whose streams begin with the first stored event. There is no
+// sequence before that one for since_seq to name; Last-Event-ID may be 0.
+func fromFirst(c *api.Client) *api.Client {
+	next := *c.HTTP
+	next.Transport = resuming{next.Transport}
+	return &api.Client{URL: c.URL, Token: c.Token, HTTP: &next}
+}
+
+type resuming struct{ next http.RoundTripper }
+
+// RoundTrip sends one request with the header.
+func (t resuming) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Last-Event-ID", "0")
+	return t.next.RoundTrip(r)
 }
 
 // occurrence is what tail shows of a CloudEvent (JSON event format 1.0).
