@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,13 +20,15 @@ import (
 const (
 	agentsSecret = "whsec_c2l4dGVlbiBieXRlcyBhbmQgbW9yZSBhcmUgbmVlZGVk"
 	githubSecret = "a secret of github's that is long enough"
-	rawSecret    = "another secret that nobody else has, for hmac"
+	stripeSecret = "another secret that nobody else has"
+	slackSecret  = "a third secret that nobody else has"
 )
 
 const doorwardYAML = `version: 1
 nats: { embedded: { store: ./data, listen: "127.0.0.1:14222" } }
 ingress: { listen: "127.0.0.1:18080", public_url: "http://INGRESS" }
 admin: { listen: "ADMIN", token: "env:CLI_TEST_TOKEN" }
+streams: { nonces: { max_bytes: 128MiB } }
 sources:
   agents:
     verify:
@@ -33,8 +36,8 @@ sources:
       keys:
         - { id: old, secret: "env:CLI_TEST_NOT_SET", not_after: 2020-01-01T00:00:00Z }
         - { id: k1, secret: "env:CLI_TEST_AGENTS" }
-  stripe: { verify: { provider: stripe, keys: [ { id: s1, secret: "env:CLI_TEST_RAW" } ] } }
-  slack: { verify: { provider: slack, keys: [ { id: l1, secret: "env:CLI_TEST_RAW" } ] } }
+  stripe: { verify: { provider: stripe, keys: [ { id: s1, secret: "env:CLI_TEST_STRIPE" } ] } }
+  slack: { verify: { provider: slack, keys: [ { id: l1, secret: "env:CLI_TEST_SLACK" } ] } }
   github: { verify: { provider: github, keys: [ { id: g1, secret: "env:CLI_TEST_GITHUB" } ] } }
 targets:
   agents: { from: [agents], nats: { subject: "agents.resume.{correlationid}" } }
@@ -67,7 +70,8 @@ func newStage(t *testing.T) *stage {
 	t.Setenv("CLI_TEST_TOKEN", "the token")
 	t.Setenv("CLI_TEST_AGENTS", agentsSecret)
 	t.Setenv("CLI_TEST_GITHUB", githubSecret)
-	t.Setenv("CLI_TEST_RAW", rawSecret)
+	t.Setenv("CLI_TEST_STRIPE", stripeSecret)
+	t.Setenv("CLI_TEST_SLACK", slackSecret)
 	s.deps = Deps{Stdin: strings.NewReader(""), Env: func(string) string { return "" }, Now: time.Now, Version: "test"}
 	return s
 }
@@ -126,17 +130,18 @@ func (s *stage) bare(args ...string) result {
 // wants fails unless the exit code is right and the texts hold what is listed.
 func (r result) wants(t *testing.T, exit int, stdout, stderr string) {
 	t.Helper()
+	var wrong []string
 	if r.exit != exit {
-		t.Errorf("exit: got %d, want %d", r.exit, exit)
+		wrong = append(wrong, fmt.Sprintf("exit: got %d, want %d", r.exit, exit))
 	}
 	if !strings.Contains(r.stdout, stdout) || stdout == "" && r.stdout != "" {
-		t.Errorf("stdout: got %q, want %q", r.stdout, stdout)
+		wrong = append(wrong, fmt.Sprintf("stdout: want %q in it", stdout))
 	}
 	if !strings.Contains(r.stderr, stderr) || stderr == "" && r.stderr != "" {
-		t.Errorf("stderr: got %q, want %q", r.stderr, stderr)
+		wrong = append(wrong, fmt.Sprintf("stderr: want %q in it", stderr))
 	}
-	if t.Failed() {
-		t.Logf("stdout:\n%s\nstderr:\n%s", r.stdout, r.stderr)
+	if wrong != nil {
+		t.Errorf("%s\nstdout:\n%.2000s\nstderr:\n%.2000s", strings.Join(wrong, "; "), r.stdout, r.stderr)
 	}
 }
 
