@@ -8,7 +8,6 @@ import (
 	"github.com/doorward/doorward/shared/config"
 	"github.com/doorward/doorward/shared/provider"
 	"github.com/doorward/doorward/shared/record"
-	"github.com/doorward/doorward/verifier/signature"
 	"github.com/doorward/doorward/verifier/strictjson"
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
@@ -34,9 +33,8 @@ type view struct {
 const defaultType = "dev.doorward.webhook.received"
 
 // compileMapping compiles the expressions, and returns what is wrong by field.
-func compileMapping(c config.Event, s *signature.Scheme) (mapping, map[string]error) {
+func compileMapping(c config.Event, preset provider.Event) (mapping, map[string]error) {
 	problems := map[string]error{}
-	preset := s.Event()
 	attribute := func(field string, e config.Expr, templates []provider.Template) attributeFunc {
 		if e == "" {
 			return fromTemplates(templates)

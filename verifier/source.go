@@ -85,39 +85,42 @@ func compileSource(cfg *config.Config, name string) (*source, []error) {
 	s := &source{name: name, allow: c.Allow.Addresses, types: c.Allow.Types}
 	keys, errs := resolveKeys(cfg, name)
 	problems = append(problems, errs...)
-	spec, err := provider.Load(c.Verify.Provider)
-	note(".verify.provider", err)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	s.scheme, err = signature.Compile(spec, signature.Options{
-		With: c.Verify.With, Keys: keys, Tolerance: time.Duration(c.Verify.Tolerance),
-		Skew: time.Duration(cfg.Verifier.Skew), AllowWeakSecret: c.Verify.AllowWeakSecret,
-	})
-	note(".verify", err)
+	var err error
 	s.schema, err = loadSchema(c.Schema)
 	note(".schema", err)
-	var paths map[string]error
-	if s.mapping, paths = compileMapping(c.Event, s.scheme); len(paths) > 0 {
-		for _, path := range slices.Sorted(maps.Keys(paths)) {
-			note(".event."+path, paths[path])
-		}
+	variant, spec, err := resolve(c)
+	note(".verify", err)
+	if err != nil {
+		return nil, problems
+	}
+	var wrong map[string]error
+	s.mapping, wrong = compileMapping(c.Event, variant.Event)
+	for _, field := range slices.Sorted(maps.Keys(wrong)) {
+		note(".event."+field, wrong[field])
+	}
+	if len(errs) == 0 {
+		s.scheme, err = signature.Compile(spec, signature.Options{
+			With: c.Verify.With, Keys: keys, Tolerance: time.Duration(c.Verify.Tolerance),
+			Skew: time.Duration(cfg.Verifier.Skew), AllowWeakSecret: c.Verify.AllowWeakSecret,
+		})
+		note(".verify", err)
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	s.setTimes(c)
+	for _, h := range variant.Shape() {
+		s.secrets = append(s.secrets, h.Name)
+	}
+	return s, nil
+}
+
+// setTimes takes freshness from the scheme; one that signs no time remembers by claims.
+func (s *source) setTimes(c config.Source) {
 	s.past, s.future = s.scheme.Freshness()
 	if !s.scheme.Coverage().Timestamp {
 		s.past, s.future, s.remember = 0, 0, time.Duration(c.Verify.Remember)
 	}
-	variant, err := spec.Resolve(c.Verify.With)
-	note(".verify.with", err)
-	if err == nil {
-		for _, h := range variant.Shape() {
-			s.secrets = append(s.secrets, h.Name)
-		}
-	}
-	return s, problems
 }
 
 // resolveKeys reads a source's secrets. This is the only place where the guard does.

@@ -24,7 +24,7 @@ and shows each delivery as it passes the doors.`,
 		Args:      takesOneOf("part", roles...),
 		ValidArgs: roles,
 		RunE: func(c *cobra.Command, args []string) error {
-			o := program.Options{Dev: dev, Health: health, Stdout: a.Stdout, Stderr: a.Stderr, Version: a.Version, Reload: a.Reload}
+			o := program.Options{Dev: dev, Health: health, Stdout: a.Stdout, Stderr: a.Stderr, Version: a.Version, Verbose: a.verbose, Reload: a.Reload}
 			if len(args) == 1 {
 				o.Role = args[0]
 			}

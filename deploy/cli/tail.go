@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 // tailing is what tail was told.
 type tailing struct {
 	source, eventType string
-	since             uint64
+	since             int64
 	count             int
 	raw               bool
 }
@@ -39,7 +38,7 @@ stdout is a terminal.`,
 	f := c.Flags()
 	f.StringVar(&o.source, "source", "", "only events of this `source`")
 	f.StringVar(&o.eventType, "type", "", "only events of this `type`; a trailing .* matches what follows")
-	f.Uint64Var(&o.since, "since-seq", 0, "begin with the stored events from this `sequence` on (else with new ones)")
+	f.Int64Var(&o.since, "since-seq", 0, "begin with the stored events from this `sequence` on (else with new ones)")
 	f.IntVarP(&o.count, "count", "n", 0, "end after so many `events`")
 	f.BoolVar(&o.raw, "raw", false, "show the data of each event and nothing else")
 	return c
@@ -52,15 +51,15 @@ func (a *app) runTail(ctx context.Context, o *tailing) error {
 	if _, err := a.format(); err != nil {
 		return err
 	}
+	if o.since < 0 {
+		return usage("--since-seq %d: sequences begin at 1", o.since)
+	}
 	client, err := a.client()
 	if err != nil {
 		return err
 	}
 	began, seen := time.Now(), 0
-	after := o.since
-	if after > 0 {
-		after-- // the API begins behind the sequence it is given
-	}
+	after := o.since - 1 // the API begins behind the sequence it is given; without one, that is NewOnly
 	var lost time.Time
 	for {
 		err := a.tailOnce(ctx, client, o, &after, &seen)
@@ -86,10 +85,7 @@ func (a *app) runTail(ctx context.Context, o *tailing) error {
 var errBroken = errors.New("stream ended")
 
 // tailOnce shows one stream's events; nil means that enough were seen.
-func (a *app) tailOnce(ctx context.Context, client *api.Client, o *tailing, after *uint64, seen *int) error {
-	if o.since > 0 && *after == 0 {
-		client = fromFirst(client)
-	}
+func (a *app) tailOnce(ctx context.Context, client *api.Client, o *tailing, after *int64, seen *int) error {
 	stream, err := client.Events(ctx, *after, o.source, o.eventType)
 	if err != nil {
 		return err
@@ -103,29 +99,12 @@ func (a *app) tailOnce(ctx context.Context, client *api.Client, o *tailing, afte
 		if err := a.showEvent(m, o.raw); err != nil {
 			return err
 		}
-		if seq, err := strconv.ParseUint(m.ID, 10, 64); err == nil {
+		if seq, err := strconv.ParseInt(m.ID, 10, 64); err == nil {
 			*after = seq
 		}
 		*seen++
 	}
 	return nil
-}
-
-// fromFirst is a client whose streams begin with the first stored event. There is no
-// sequence before that one for since_seq to name; Last-Event-ID may be 0.
-func fromFirst(c *api.Client) *api.Client {
-	next := *c.HTTP
-	next.Transport = resuming{next.Transport}
-	return &api.Client{URL: c.URL, Token: c.Token, HTTP: &next}
-}
-
-type resuming struct{ next http.RoundTripper }
-
-// RoundTrip sends one request with the header.
-func (t resuming) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Last-Event-ID", "0")
-	return t.next.RoundTrip(r)
 }
 
 // occurrence is what tail shows of a CloudEvent (JSON event format 1.0).

@@ -41,7 +41,7 @@ func TestTailBegins(t *testing.T) {
 		want string
 	}{
 		{nil, " "},
-		{[]string{"--since-seq", "1"}, " 0"},
+		{[]string{"--since-seq", "1"}, "since_seq=0 "},
 		{[]string{"--since-seq", "8"}, "since_seq=7 "},
 		{[]string{"--source", "agents", "--type", "a.*"}, "source=agents&type=a.%2A "},
 	} {
@@ -59,7 +59,7 @@ func TestTailGoesOnBehindTheLastEvent(t *testing.T) {
 	asked := s.streams(event(1, "")+event(2, ""), event(3, ""))
 	got := s.run("tail", "-n", "3", "--since-seq", "1")
 	got.wants(t, ExitDone, "seq 3", "connection lost after sequence 2")
-	if want := []string{" 0", "since_seq=2 "}; fmt.Sprint(*asked) != fmt.Sprint(want) {
+	if want := []string{"since_seq=0 ", "since_seq=2 "}; fmt.Sprint(*asked) != fmt.Sprint(want) {
 		t.Errorf("asked %q, want %q", *asked, want)
 	}
 }

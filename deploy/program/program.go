@@ -44,6 +44,8 @@ type Options struct {
 	Health         string
 	Stdout, Stderr io.Writer
 	Version        string
+	// Verbose logs at debug level, too.
+	Verbose bool
 	// Reload makes the configuration be read again, as its change does.
 	Reload <-chan os.Signal
 }
@@ -91,6 +93,9 @@ func Run(ctx context.Context, o Options) error {
 	level := zerolog.InfoLevel
 	if o.Dev {
 		level = zerolog.WarnLevel
+	}
+	if o.Verbose {
+		level = zerolog.DebugLevel
 	}
 	p := &process{o: o, cfg: cfg, log: telemetry.Logger(o.Stderr, level, serviceName(o.Role)), registry: telemetry.Registry()}
 	if err := p.open(ctx); err != nil {
@@ -179,7 +184,8 @@ func (p *process) run(ctx context.Context) error {
 	for _, d := range p.doors {
 		parts = append(parts, lifecycle.Part{Name: d.name, Run: d.run})
 	}
-	p.log.Info().Str("version", p.o.Version).Str("durability", string(p.cfg.NATS.Durability)).Int("sources", len(p.cfg.Sources)).Int("targets", len(p.cfg.Targets)).Msg("doorward started")
+	p.log.Info().Str("version", p.o.Version).Str("durability", string(p.cfg.NATS.Durability)).Int("sources", len(p.cfg.Sources)).Int("targets", len(p.cfg.Targets)).
+		Stringer("nonce_window", p.layout.Window).Stringer("nonce_memory_at_most", MemoryNeed(p.cfg)).Msg("doorward started")
 	return lifecycle.Run(ctx, p.log, patience, parts...)
 }
 

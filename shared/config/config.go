@@ -121,7 +121,7 @@ type Egress struct {
 type Streams struct {
 	Raw        StreamLimit `yaml:"raw"`        // 2GiB, 100,000 messages a source
 	Verified   StreamLimit `yaml:"verified"`   // 2GiB, keep 7d
-	Nonces     StreamLimit `yaml:"nonces"`     // 1GiB
+	Nonces     StreamLimit `yaml:"nonces"`     // 256MiB
 	Refused    StreamLimit `yaml:"refused"`    // 512MiB, 10,000 messages a subject, keep 14d
 	Quarantine StreamLimit `yaml:"quarantine"` // 512MiB, 10,000 messages a subject, keep 7d
 	Out        StreamLimit `yaml:"out"`        // 1GiB, keep 7d

@@ -82,7 +82,7 @@ var fields = map[string]field{
 
 	"Streams.raw":        {doc: "Requests as received, until verified.", def: "{max_bytes: 2GiB, max_messages: 100000}"},
 	"Streams.verified":   {doc: "Verified events.", def: "{max_bytes: 2GiB, keep: 7d}"},
-	"Streams.nonces":     {doc: "Claims that outlive the duplicate window.", def: "{max_bytes: 1GiB}"},
+	"Streams.nonces":     {doc: "Claims that outlive the duplicate window.", def: "{max_bytes: 256MiB}"},
 	"Streams.refused":    {doc: "Requests proved authentic and not admitted.", def: "{max_bytes: 512MiB, max_messages: 10000, keep: 14d}"},
 	"Streams.quarantine": {doc: "Requests not proved authentic.", def: "{max_bytes: 512MiB, max_messages: 10000, keep: 7d}"},
 	"Streams.out":        {doc: "What NATS targets keep.", def: "{max_bytes: 1GiB, keep: 7d}"},

@@ -184,7 +184,7 @@ func TestEventsComeFromTheStreamThenLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	live, err := w.client.Events(t.Context(), 0, "b", "other.*")
+	live, err := w.client.Events(t.Context(), api.NewOnly, "b", "other.*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestEventsComeFromTheStreamThenLive(t *testing.T) {
 	if m := next(t, live); m.ID != "5" || !strings.Contains(string(m.Data), `"type":"other.thing"`) {
 		t.Errorf("the filtered stream began with %+v", m)
 	}
-	_, err = w.client.Events(t.Context(), 0, "", "")
+	_, err = w.client.Events(t.Context(), api.NewOnly, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestStepsPass(t *testing.T) {
 // TestASlowWatcherIsCut: it can begin again where it stopped, and nobody else waits for it.
 func TestASlowWatcherIsCut(t *testing.T) {
 	w := start(t, options{})
-	slow, err := w.client.Events(t.Context(), 0, "", "")
+	slow, err := w.client.Events(t.Context(), api.NewOnly, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

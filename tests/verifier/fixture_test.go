@@ -19,7 +19,6 @@ import (
 	"github.com/doorward/doorward/verifier"
 	"github.com/doorward/doorward/verifier/signature"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 )
@@ -230,14 +229,4 @@ func (g *guard) scan(stream bus.Stream, each func(*bus.Stored)) {
 	if err := r.Scan(context.Background(), bus.From{}, func(s *bus.Stored) error { each(s); return nil }); err != nil {
 		g.t.Fatal(err)
 	}
-}
-
-func (g *guard) stream(account, name string) jetstream.Stream {
-	g.t.Helper()
-	_, js := g.JetStream(g.t, bus.SetupUser(account))
-	s, err := js.Stream(context.Background(), name)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return s
 }

@@ -78,12 +78,16 @@ func (c *Client) Replay(ctx context.Context, id string, wait time.Duration) (Rep
 	return fetch[Replay](ctx, c, "/v1/replays/"+url.PathEscape(id), waiting(wait))
 }
 
+// NewOnly makes Events begin with what comes.
+const NewOnly = -1
+
 // Events streams verified events; each is a CloudEvent in JSON with its verified sequence
-// as Message.ID. since is the sequence after which to begin, 0 for new ones only.
-func (c *Client) Events(ctx context.Context, since uint64, source, eventType string) (*Stream, error) {
+// as Message.ID. since is the sequence after which to begin, 0 for all that are stored,
+// NewOnly for none of them.
+func (c *Client) Events(ctx context.Context, since int64, source, eventType string) (*Stream, error) {
 	q := url.Values{}
-	if since > 0 {
-		q.Set("since_seq", strconv.FormatUint(since, 10))
+	if since != NewOnly {
+		q.Set("since_seq", strconv.FormatInt(since, 10))
 	}
 	set(q, "source", source)
 	set(q, "type", eventType)
