@@ -23,16 +23,21 @@ func agents() []bus.Target {
 // fixture is the bus as it ships, with eyes on every stream.
 type fixture struct {
 	*harness.Fixture
-	t *testing.T
+	t    *testing.T
+	eyes map[string]jetstream.JetStream // of each account that has streams
 }
 
 func open(t *testing.T) *fixture {
 	t.Helper()
-	return &fixture{harness.Bus(t, harness.Options{Targets: agents()}), t}
+	f := &fixture{harness.Bus(t, harness.Options{Targets: agents()}), t, map[string]jetstream.JetStream{}}
+	for _, account := range []string{bus.Edge, bus.Core, bus.Out, bus.Audit} {
+		_, f.eyes[account] = f.JetStream(t, bus.SetupUser(account))
+	}
+	return f
 }
 
 // in is the same bus in a subtest, which then owns what fails and what it opens.
-func (f *fixture) in(t *testing.T) *fixture { return &fixture{f.Fixture, t} }
+func (f *fixture) in(t *testing.T) *fixture { return &fixture{f.Fixture, t, f.eyes} }
 
 // as opens a connection of an identity that keeps the server's refusals to itself.
 func (f *fixture) as(identity string) *nats.Conn {
@@ -68,7 +73,7 @@ func (f *fixture) mayPublish(nc *nats.Conn, subject string) bool {
 
 func (f *fixture) maySubscribe(nc *nats.Conn, subject string) bool {
 	f.t.Helper()
-	sub, err := nc.SubscribeSync(subject)
+	sub, err := nc.ChanSubscribe(subject, make(chan *nats.Msg, 1)) // a synchronous one would make room for 64 Ki messages
 	if err != nil {
 		f.t.Fatalf("subscribe to %s: %v", subject, err)
 	}
@@ -81,8 +86,7 @@ func (f *fixture) maySubscribe(nc *nats.Conn, subject string) bool {
 // stream is a stream as its own account's set-up sees it.
 func (f *fixture) stream(account string, s bus.Stream) jetstream.Stream {
 	f.t.Helper()
-	_, js := f.JetStream(f.t, bus.SetupUser(account))
-	out, err := js.Stream(context.Background(), f.Names.Stream(s))
+	out, err := f.eyes[account].Stream(context.Background(), f.Names.Stream(s))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package attacks_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,7 +15,6 @@ import (
 	"github.com/doorward/doorward/shared/config"
 	"github.com/doorward/doorward/shared/record"
 	"github.com/doorward/doorward/tests/harness"
-	"github.com/nats-io/nats.go"
 )
 
 // largest is the most that ingress.max_body may be set to.
@@ -59,22 +57,6 @@ func deliver(t *testing.T, w *harness.Whole, body []byte, secret string) int {
 	return res.StatusCode
 }
 
-// newest waits for the first message of a stream and returns it.
-func newest(t *testing.T, nc *nats.Conn, api, stream string) *bus.Stored {
-	t.Helper()
-	r := bus.NewReader(nc, api, stream)
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		m, err := r.Get(context.Background(), 1)
-		if err == nil {
-			return m
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s holds nothing: %v", stream, err)
-		}
-		time.Sleep(10 * time.Millisecond) // the bound is the deadline above
-	}
-}
-
 // TestLargestRequest (N11): a request of exactly max_body goes through every door and into
 // every stream that may have to hold it: none of them meets the bus's own limit.
 func TestLargestRequest(t *testing.T) {
@@ -88,7 +70,7 @@ func TestLargestRequest(t *testing.T) {
 		t.Fatalf("N11 %d bytes: answered %d, want 202", len(body), got)
 	}
 	t.Run("N11 verified", func(t *testing.T) {
-		if m := newest(t, ops, bus.APICore, "DW_VERIFIED"); !bytes.Equal(m.Data, body) {
+		if m := recorded(t, ops, bus.APICore, "DW_VERIFIED", 1); !bytes.Equal(m.Data, body) {
 			t.Errorf("%d bytes", len(m.Data))
 		}
 	})
@@ -103,7 +85,7 @@ func TestLargestRequest(t *testing.T) {
 		}
 	})
 	t.Run("N11 a dead letter", func(t *testing.T) {
-		if m := newest(t, ops, bus.APIOut, "DW_DEAD"); !bytes.Equal(m.Data, body) || m.Header.Get(bus.HeaderTarget) != "lost" {
+		if m := recorded(t, ops, bus.APIOut, "DW_DEAD", 1); !bytes.Equal(m.Data, body) || m.Header.Get(bus.HeaderTarget) != "lost" {
 			t.Errorf("%d bytes, headers %v", len(m.Data), m.Header)
 		}
 	})
@@ -111,7 +93,7 @@ func TestLargestRequest(t *testing.T) {
 		if got := deliver(t, w, body, "another secret of enough length"); got != http.StatusAccepted {
 			t.Fatalf("answered %d, want 202", got)
 		}
-		if m := newest(t, ops, bus.APICore, "DW_QUARANTINE"); len(m.Data) < len(body) || m.Header.Get(bus.HeaderReason) != "bad_signature" {
+		if m := recorded(t, ops, bus.APICore, "DW_QUARANTINE", 1); len(m.Data) < len(body) || m.Header.Get(bus.HeaderReason) != "bad_signature" {
 			t.Errorf("%d bytes, headers %v", len(m.Data), m.Header)
 		}
 	})
@@ -120,7 +102,7 @@ func TestLargestRequest(t *testing.T) {
 		if got := deliver(t, w, bad, largestSecret); got != http.StatusAccepted {
 			t.Fatalf("answered %d, want 202", got)
 		}
-		if m := newest(t, ops, bus.APICore, "DW_REFUSED"); len(m.Data) < len(bad) || m.Header.Get(bus.HeaderReason) != "json" {
+		if m := recorded(t, ops, bus.APICore, "DW_REFUSED", 1); len(m.Data) < len(bad) || m.Header.Get(bus.HeaderReason) != "json" {
 			t.Errorf("%d bytes, headers %v", len(m.Data), m.Header)
 		}
 	})

@@ -52,6 +52,7 @@ func TestReplyAcrossAccounts(t *testing.T) {
 	if m, err := seen.NextMsg(2 * time.Second); err != nil || string(m.Data) != "genuine" || m.Header.Get("Nats-Stream") != "DW_VERIFIED" {
 		t.Fatalf("the genuine twin: %v, %v", m, err)
 	}
+	f.publish(f.as(bus.DispatcherUser), &nats.Msg{Subject: "agents.resume.t", Data: []byte("for an agent")})
 	before := f.stored()
 	requests := map[string][]string{
 		bus.OpsUser: {
