@@ -22,8 +22,7 @@ const largest = 8 << 20
 
 const largestSecret = "the secret of the largest requests"
 
-const largestSources = `streams: { nonces: { max_bytes: 64MiB } }
-sources:
+const largestSources = `sources:
   big: { verify: { provider: hmac, with: { header: X-Signature }, keys: [ { id: k1, secret: "file:big" } ] }, event: { type: big.one, subject: = body.id } }
 targets:
   agents: { from: [big], nats: { subject: "agents.big.{subject}" } }

@@ -12,8 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-const programSources = `streams: { nonces: { max_bytes: 64MiB } }
-sources:
+const programSources = `sources:
   big: { verify: { provider: hmac, with: { header: X-Signature }, keys: [ { id: k1, secret: "file:big" } ] }, event: { type: big.one, subject: = body.id } }
 targets:
   agents: { from: [big], nats: { subject: "agents.big.{subject}" } }

@@ -29,9 +29,7 @@ var (
 	githubSecret = "a github secret of enough length"
 )
 
-// The nonces are bounded below the default budget.
-const sources = `streams: { nonces: { max_bytes: 64MiB } }
-sources:
+const sources = `sources:
   workers: { verify: { provider: standard-webhooks, keys: [ { id: new, secret: "file:new" }, { id: old, secret: "file:old" } ] } }
   payments: { verify: { provider: stripe, keys: [ { id: s1, secret: "file:stripe" } ] } }
   chat: { verify: { provider: slack, keys: [ { id: c1, secret: "file:slack" } ] } }
