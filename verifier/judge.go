@@ -206,10 +206,7 @@ func (s *source) makeEvent(d *delivery, req *record.Request, body any, proof *si
 		e.Time = e.RecordedTime
 	}
 	e.DataContentType, _ = req.Value("Content-Type")
-	e.TraceParent, _ = req.Value("Traceparent")
-	if len(e.TraceParent) != len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") {
-		e.TraceParent = ""
-	}
+	e.TraceParent = traceParent(req)
 	if err := s.mapping.apply(e, &view{body, req, s.name}); err != nil {
 		return nil, err
 	}
@@ -220,12 +217,28 @@ func (s *source) makeEvent(d *delivery, req *record.Request, body any, proof *si
 	if e.ID == "" {
 		e.ID = out.nonce
 	}
-	for _, text := range []string{e.ID, e.Type, e.Subject, e.CorrelationID, e.DataContentType, e.TraceParent} {
+	for _, text := range []string{e.ID, e.Type, e.Subject, e.CorrelationID, e.DataContentType} {
 		if err := checkAttribute(text); err != nil {
 			return nil, err
 		}
 	}
 	return e, nil
+}
+
+// traceParent is the request's trace context in form (W3C Trace Context §3.2.2), or "".
+func traceParent(req *record.Request) string {
+	v, _ := req.Value("Traceparent")
+	const form = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	if len(v) != len(form) {
+		return ""
+	}
+	for i := range len(form) {
+		digit := v[i] >= '0' && v[i] <= '9' || v[i] >= 'a' && v[i] <= 'f'
+		if dash := form[i] == '-'; dash != (v[i] == '-') || !dash && !digit {
+			return ""
+		}
+	}
+	return v
 }
 
 func (m *mapping) apply(e *event.Event, v *view) error {

@@ -254,3 +254,15 @@ func TestWindow(t *testing.T) {
 		}
 	}
 }
+
+func TestTraceParentIsTakenInFormOnly(t *testing.T) {
+	const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for value, want := range map[string]string{
+		good: good, good + "0": "", strings.ToUpper(good): "", strings.Replace(good, "-", "_", 1): "", "": "", strings.Replace(good, "0a", "--", 1): "",
+	} {
+		r := record.Request{Header: []record.Field{{Name: "Traceparent", Value: value}}}
+		if got := traceParent(&r); got != want {
+			t.Errorf("traceParent(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
