@@ -43,6 +43,8 @@ func (l Layout) crossings() []export {
 		export{kind: "service", subject: APILocal + ".STREAM.INFO." + n.Stream(Raw), from: Edge, to: Ops, as: APIEdge},
 		export{kind: "service", subject: APILocal + ".CONSUMER.INFO." + n.Stream(Raw) + ".*", from: Edge, to: Ops, as: APIEdge},
 		export{kind: "service", subject: APILocal + ".CONSUMER.INFO." + verified + ".*", from: Core, to: Ops, as: APICore},
+		export{kind: "service", subject: APILocal + ".CONSUMER.LIST." + verified, from: Core, to: Ops, as: APICore},
+		export{kind: "service", subject: APILocal + ".STREAM.PURGE." + verified, from: Core, to: Ops, as: APICore},
 		export{kind: "service", subject: APILocal + ".STREAM.INFO." + n.Stream(Nonces), from: Core, to: Ops, as: APICore},
 		export{kind: "service", subject: APILocal + ".STREAM.INFO." + outbox, from: Out, to: Ops, as: APIOut},
 	)

@@ -59,8 +59,9 @@ func (l Layout) Identities() []Identity {
 			[]string{n.All("dead"), n.All("wait"), n.All("clock"), n.All("out"), n.All("live"), n.ReplayDone("*")},
 			look(APILocal, n.Stream(Dead)), look(APICore, verified), l.targetSubjects(),
 		)},
-		{Name: JanitorUser, Account: Core, Publish: []string{
-			APILocal + ".STREAM.INFO." + verified, APILocal + ".STREAM.PURGE." + verified, APILocal + ".CONSUMER.LIST." + verified,
+		// Not in CORE: whoever may ask for anything there makes the answer appear on dw.in.
+		{Name: JanitorUser, Account: Ops, Publish: []string{
+			APICore + ".STREAM.INFO." + verified, APICore + ".STREAM.PURGE." + verified, APICore + ".CONSUMER.LIST." + verified,
 		}},
 		{Name: OpsUser, Account: Ops, Publish: l.opsMay(), Read: []string{n.All("verified"), n.All("live")}},
 		{Name: AppUser, Account: Apps, Read: []string{n.All("verified"), n.All("resume")}},

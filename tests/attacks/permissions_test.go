@@ -42,7 +42,7 @@ func roles() map[string]role {
 			works("dw.js.core", "DW_VERIFIED", "*"), works("dw.js.core", "DW_REPLAY", "dispatcher"),
 			reads(js, "DW_DEAD"), reads("dw.js.core", "DW_VERIFIED"),
 		)},
-		bus.JanitorUser: {publish: []string{js + ".STREAM.INFO.DW_VERIFIED", js + ".STREAM.PURGE.DW_VERIFIED", js + ".CONSUMER.LIST.DW_VERIFIED"}},
+		bus.JanitorUser: {publish: []string{"dw.js.core.STREAM.INFO.DW_VERIFIED", "dw.js.core.STREAM.PURGE.DW_VERIFIED", "dw.js.core.CONSUMER.LIST.DW_VERIFIED"}},
 		bus.OpsUser: {
 			publish: slices.Concat(
 				[]string{"dw.replay.order.*.*", "dw.audit.>", "dw.js.edge.STREAM.INFO.DW_RAW", "dw.js.edge.CONSUMER.INFO.DW_RAW.*"},

@@ -40,7 +40,7 @@ type Janitor struct {
 
 // New prepares a janitor.
 func New(s Settings) (*Janitor, error) {
-	js, err := jetstream.New(s.Conn)
+	js, err := jetstream.NewWithAPIPrefix(s.Conn, bus.APICore)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the janitor: %w", err)
 	}
