@@ -36,6 +36,7 @@ run: build ## start everything with an embedded NATS server and a ready configur
 .PHONY: test
 test: $(RACEDEPS) ## run every test (RACE=1 adds the race detector and installs gcc)
 	$(GOTEST) $(TESTFLAGS) work
+	go test -count=1 ./tests/repo # reads the whole repository, which the test cache does not see
 
 .PHONY: gcc
 gcc:
@@ -63,9 +64,9 @@ modules: ## build and tidy-check each module without the workspace
 	@for m in $(MODULES); do echo "module $$m"; (cd $$m && GOWORK=off go build ./... && GOWORK=off go mod tidy -diff) || exit 1; done
 
 .PHONY: tidy
-tidy: ## tidy each module
-	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
+tidy: ## tidy each module, all at the same versions
 	go work sync
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
 
 .PHONY: bench
 bench: build ## measure against floors, in one run on this machine
