@@ -14,6 +14,8 @@ type origin struct {
 	seq    uint64 // verified sequence, 0 for a claim
 	raw    uint64
 	digest string
+	// delivery is the one that was published, a replay's own id for a replay.
+	delivery string
 }
 
 // memory is what the record streams tell of one lane since a moment: which nonces were
@@ -78,7 +80,7 @@ func (m *memory) note(nonce string, o origin) {
 func (m *memory) reaches(from time.Time) bool { return m != nil && !m.from.After(from) }
 
 func eventOrigin(s *bus.Stored) origin {
-	return origin{seq: s.Seq, raw: sequence(s, "ce-dwraw"), digest: first(s, "ce-dwdigest")}
+	return origin{seq: s.Seq, raw: sequence(s, "ce-dwraw"), digest: first(s, "ce-dwdigest"), delivery: first(s, "ce-dwdelivery")}
 }
 
 func first(s *bus.Stored, header string) string {

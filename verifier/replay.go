@@ -137,11 +137,15 @@ func (r *replayer) load(ctx context.Context, order bus.Order) (*delivery, error)
 	}, nil
 }
 
-// checkMemory looks for a copy that was delivered meanwhile. Where nothing remembers that
+// checkMemory looks for a copy that was delivered meanwhile, by an earlier replay of the same
+// request too: its claim carries the same raw sequence, so only the event tells. Where nothing remembers that
 // far back, only an operator who accepts a second copy may go on.
 func (r *replayer) checkMemory(ctx context.Context, d *delivery, out *decision, mayDuplicate bool) (refusal, err error) {
-	if out.source.claims() {
-		return r.claim(ctx, d, out, mayDuplicate)
+	claims := out.source.claims()
+	if claims {
+		if refusal, err := r.claim(ctx, d, out, mayDuplicate); refusal != nil || err != nil || out.verdict != outcome.Verified {
+			return refusal, err
+		}
 	}
 	from := d.received.Add(-r.v.rules.Load().lookback)
 	m, err := r.v.readers.recall(ctx, bus.LaneOf(d.source), from)
@@ -149,10 +153,12 @@ func (r *replayer) checkMemory(ctx context.Context, d *delivery, out *decision, 
 		return nil, err
 	}
 	if o, known := m.nonces[out.nonce]; known {
-		out.repeats(o)
+		if o.delivery != d.id { // else this very order published it, before a crash
+			out.repeats(o)
+		}
 		return nil, nil
 	}
-	if mayDuplicate || !r.v.outlivedWindow(d.received) {
+	if claims || mayDuplicate || !r.v.outlivedWindow(d.received) {
 		return nil, nil
 	}
 	trimmed, err := r.trimmedSince(ctx, from)
