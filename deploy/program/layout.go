@@ -137,3 +137,19 @@ func checkMemory(cfg *config.Config, window time.Duration) error {
 		"nonces can need %s of memory (window %s, streams.verified.max_bytes %s, streams.nonces.max_bytes %s), the budget is %s: raise it, or lower those",
 		need, window, cfg.Streams.Verified.MaxBytes, cfg.Streams.Nonces.MaxBytes, cfg.Verifier.MemoryBudget))
 }
+
+// RawOvercommitment is how many times over the raw stream's bytes would be used if every
+// source filled its share with bodies of its largest size; up to 1 no source can take
+// another's room.
+func RawOvercommitment(cfg *config.Config) float64 {
+	var most float64
+	for _, s := range cfg.Sources {
+		if !s.Disabled {
+			most += float64(cfg.Streams.Raw.MaxMessages) * float64(s.MaxBody)
+		}
+	}
+	if cfg.Streams.Raw.MaxBytes == 0 {
+		return 0
+	}
+	return most / float64(cfg.Streams.Raw.MaxBytes)
+}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -185,7 +186,8 @@ func (p *process) run(ctx context.Context) error {
 		parts = append(parts, lifecycle.Part{Name: d.name, Run: d.run})
 	}
 	p.log.Info().Str("version", p.o.Version).Str("durability", string(p.cfg.NATS.Durability)).Int("sources", len(p.cfg.Sources)).Int("targets", len(p.cfg.Targets)).
-		Stringer("nonce_window", p.layout.Window).Stringer("nonce_memory_at_most", MemoryNeed(p.cfg)).Msg("doorward started")
+		Stringer("nonce_window", p.layout.Window).Stringer("nonce_memory_at_most", MemoryNeed(p.cfg)).
+		Float64("raw_overcommitment", math.Round(RawOvercommitment(p.cfg)*10)/10).Msg("doorward started")
 	return lifecycle.Run(ctx, p.log, patience, parts...)
 }
 
