@@ -101,7 +101,7 @@ func (a *Admin) answering(h handler) http.Handler {
 
 // kindOf is all that a client learns of an error that is not a problem.
 func kindOf(err error) *api.Problem {
-	for _, away := range []error{bus.ErrUnavailable, bus.ErrFull, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrDisconnected, jetstream.ErrStreamNotFound, context.DeadlineExceeded} {
+	for _, away := range []error{bus.ErrUnavailable, bus.ErrFull, nats.ErrNoResponders, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, jetstream.ErrStreamNotFound, context.DeadlineExceeded} {
 		if errors.Is(err, away) {
 			return problem(http.StatusServiceUnavailable, "the bus did not answer", "see /readyz?verbose and the log, then try again")
 		}
