@@ -141,6 +141,13 @@ func (w *world) watch() *view {
 	return v
 }
 
+// progress waits until verified events come again.
+func (v *view) progress(t *testing.T) {
+	t.Helper()
+	before := len(v.ids())
+	eventually(t, eachPatience, "events are verified after a restart", func() bool { return len(v.ids()) > before })
+}
+
 // ids are how often each event was seen.
 func (v *view) ids() map[string]int {
 	v.mu.Lock()

@@ -22,7 +22,7 @@ import (
 // sources each have a sender of their own; their names fall into different lanes.
 var sources = []string{"agents", "github", "billing", "builds"}
 
-// world is a running Doorward, as one process or as five.
+// world is a running Doorward, as one process or in parts.
 type world struct {
 	t       *testing.T
 	bin     string
@@ -33,28 +33,26 @@ type world struct {
 }
 
 // settle writes a configuration and starts everything.
-func settle(t *testing.T, bin string, whole bool) *world {
+func settle(t *testing.T, bin string, parts []string) *world {
 	t.Helper()
 	w := &world{t: t, bin: bin, dir: t.TempDir(), address: map[string]string{}, running: map[string]*harness.Process{}}
-	for _, part := range []string{"in", "nats", "admin", "monitor", "ingress", "verifier", "dispatcher"} {
+	for _, part := range []string{"in", "nats", "admin", "monitor", "ingress", "verifier", "verifier-b", "dispatcher"} {
 		w.address[part] = harness.Address(t)
 	}
-	parts := []string{"door"}
 	reach := fmt.Sprintf("embedded: { store: ./data, listen: %q }", w.address["nats"])
 	store := filepath.Join(w.dir, "data")
 	w.seeds = func(identity string) ([]byte, error) { return os.ReadFile(embedded.SeedPath(store, identity)) }
-	if !whole {
+	if parts[0] == "nats" {
 		keys := filepath.Join(w.dir, "keys")
 		reach = fmt.Sprintf("url: %q, credentials: %s", "nats://"+w.address["nats"], harness.Credentials(t, keys))
 		w.seeds = func(identity string) ([]byte, error) { return os.ReadFile(filepath.Join(keys, identity+".nk")) }
-		parts = []string{"nats", "verifier", "dispatcher", "admin", "ingress"}
 	}
 	w.configure(reach)
-	for i, part := range parts {
+	for _, part := range parts {
 		if err := w.start(part); err != nil {
 			t.Fatal(err)
 		}
-		if part == "nats" && i == 0 {
+		if part == "nats" {
 			w.doorward("nats", "setup")
 		}
 	}
@@ -118,7 +116,8 @@ func (w *world) start(part string) error {
 	case "nats":
 		p.Path, p.Args, p.Ready = filepath.Join(w.bin, "nats-server"), []string{"-c", "nats.conf"}, "http://"+w.address["monitor"]+"/healthz"
 	default:
-		p.Args, p.Ready = []string{"serve", part, "--health", w.address[part]}, "http://"+w.address[part]+"/readyz"
+		role := strings.TrimSuffix(part, "-b")
+		p.Args, p.Ready = []string{"serve", role, "--health", w.address[part]}, "http://"+w.address[part]+"/readyz"
 	}
 	run, err := harness.Start(p)
 	if err != nil {
