@@ -89,11 +89,13 @@ func waitfor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	var out, mistakes strings.Builder
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 		out.Reset()
 		mistakes.Reset()
-		cmd := program(ts, args[1], args[2:]...)
+		cmd := program(ctx, ts, args[1], args[2:]...)
 		cmd.Stdout, cmd.Stderr = &out, &mistakes
 		if err := cmd.Run(); err == nil && pattern.MatchString(out.String()) {
 			_, _ = ts.Stdout().Write([]byte(out.String()))
@@ -103,9 +105,9 @@ func waitfor(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%q did not come up, the last output was\n%s%s", args[0], out.String(), mistakes.String())
 }
 
-// program is a command that runs in the story's directory and environment.
-func program(ts *testscript.TestScript, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(look(ts, name), args...)
+// program is a command that runs in the story's directory and environment, and is killed with ctx.
+func program(ctx context.Context, ts *testscript.TestScript, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, look(ts, name), args...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), environment(ts)
 	return cmd
 }

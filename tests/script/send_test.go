@@ -159,7 +159,9 @@ func inorder(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	out, err := program(ts, "doorward", "tail", "--since-seq", "1", "-n", args[0], "-o", "jsonl").Output()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, err := program(ctx, ts, "doorward", "tail", "--since-seq", "1", "-n", args[0], "-o", "jsonl").Output()
 	ts.Check(err)
 	i := 0
 	for line := range bytes.Lines(out) {
