@@ -11,7 +11,7 @@ import (
 
 // beat is how often the bus is told that a message is still being worked on. Three beats
 // may be lost before it would be delivered a second time.
-const beat = bus.AckWait / 4
+const beat = bus.TargetAckWait / 4
 
 // flights are the messages a worker has in hand. While they are, the bus does not give
 // them to anybody else, however long a target takes.

@@ -35,17 +35,17 @@ func TestMessagesInHandStayInHand(t *testing.T) {
 			f.add(slow)
 			f.add(quick)
 			f.remove(quick)
-			time.Sleep(10 * bus.AckWait)
+			time.Sleep(10 * bus.TargetAckWait)
 			synctest.Wait()
 			f.remove(slow)
 			told := len(slow.beats)
 			for _, at := range append(slow.beats, time.Now()) {
-				if gap := at.Sub(last); gap > bus.AckWait/2 {
+				if gap := at.Sub(last); gap > bus.TargetAckWait/2 {
 					t.Errorf("begun %s after a beat: %s of silence", offset, gap)
 				}
 				last = at
 			}
-			time.Sleep(bus.AckWait)
+			time.Sleep(bus.TargetAckWait)
 			synctest.Wait()
 			if len(quick.beats) != 0 || len(slow.beats) != told {
 				t.Errorf("beats after the end: %d, %d", len(quick.beats), len(slow.beats)-told)

@@ -45,7 +45,6 @@ func (d *Door) store(w http.ResponseWriter, r *http.Request, a arrival, id strin
 	if err != nil {
 		return 0, err
 	}
-	sent := time.Now()
 	// Not the request's context: what became of a sent request is asked to the end, also
 	// when the sender is gone.
 	_, err = pending.Wait(context.Background())
@@ -54,7 +53,7 @@ func (d *Door) store(w http.ResponseWriter, r *http.Request, a arrival, id strin
 		return size, nil
 	case errors.Is(err, bus.ErrFull):
 		return 0, fmt.Errorf("%w: %w", streamFull, err)
-	case time.Since(sent) >= publishTimeout:
+	case errors.Is(err, bus.ErrUnconfirmed):
 		return 0, fmt.Errorf("%w: %w", unconfirmed, err)
 	}
 	return 0, fmt.Errorf("%w: %w", unavailable, err)

@@ -23,6 +23,7 @@ type lane struct {
 	log      zerolog.Logger
 
 	pin    string
+	swept  uint64 // the connection's life in which the idle lane was last looked through
 	memory *memory
 	settle *settler
 }

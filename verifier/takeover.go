@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 )
 
 // takeOver asks for one message. Whoever gets one under a new pin drops it, resets the
-// consumer to its ack floor and learns what the one before has recorded already.
+// consumer to the oldest message still stored and learns what the one before has recorded
+// already.
 func (l *lane) takeOver(ctx context.Context) error {
 	l.settle.drain()
 	batch, err := l.fetch(1)
@@ -24,22 +26,21 @@ func (l *lane) takeOver(ctx context.Context) error {
 		return l.rouse(ctx)
 	}
 	exhaust(batch)
-	meta, err := m.Metadata()
+	oldest, err := l.reset(ctx)
 	if err != nil {
-		return fmt.Errorf("read a raw message: %w", err)
-	}
-	if err := l.reset(ctx); err != nil {
 		return err
 	}
-	if err := l.recall(ctx, meta.Timestamp); err != nil {
+	if err := l.recall(ctx, oldest); err != nil {
 		return err
 	}
 	l.pin = m.Headers().Get("Nats-Pin-Id")
 	return nil
 }
 
-// rouse frees what a dead verifier held on an idle lane: nobody is pinned, and what it
-// had not acknowledged would come again only with the next message.
+// rouse frees, on an idle lane that nobody is pinned to, what would otherwise come again
+// only with the next message: what a dead verifier held, and messages below the ack floor.
+// These are left behind when the server dies between keeping an acknowledgement and
+// removing the message; nobody would ever deliver them again.
 func (l *lane) rouse(ctx context.Context) error {
 	info, err := l.consumer.Info(ctx)
 	if err != nil {
@@ -50,18 +51,31 @@ func (l *lane) rouse(ctx context.Context) error {
 			return nil
 		}
 	}
-	if info.NumAckPending > 0 {
-		return l.reset(ctx)
+	life := l.v.edgeConn.Stats().Reconnects + 1
+	if info.NumAckPending == 0 && (info.NumPending > 0 || l.swept == life) {
+		return nil
 	}
-	return nil
+	l.swept = life
+	_, err = l.reset(ctx)
+	return err
 }
 
-func (l *lane) reset(ctx context.Context) error {
-	_, err := l.v.edge.ResetConsumer(ctx, l.v.names.Stream(bus.Raw), bus.LaneConsumer(l.number))
-	if err != nil {
-		return fmt.Errorf("reset lane %d: %w", l.number, err)
+// reset makes the consumer begin again with the oldest message that the lane still stores,
+// and returns when that was received. Everything stored is unsettled, or was settled and is
+// only to be acknowledged once more.
+func (l *lane) reset(ctx context.Context) (oldest time.Time, err error) {
+	stream := l.v.names.Stream(bus.Raw)
+	seq, oldest, err := bus.FirstOf(ctx, l.v.edgeConn, stream, l.v.names.RawLane(l.number))
+	if errors.Is(err, bus.ErrNotFound) {
+		return time.Now(), nil
 	}
-	return nil
+	if err != nil {
+		return oldest, err
+	}
+	if _, err := l.v.edge.ResetConsumerToSequence(ctx, stream, bus.LaneConsumer(l.number), seq); err != nil {
+		return oldest, fmt.Errorf("reset lane %d to raw message %d: %w", l.number, seq, err)
+	}
+	return oldest, nil
 }
 
 // recall reads what was recorded since the oldest unsettled message was received, and

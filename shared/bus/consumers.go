@@ -9,6 +9,10 @@ import (
 // AckWait is how long a message may be under way before it is delivered again.
 const AckWait = 30 * time.Second
 
+// TargetAckWait is the same for a target's deliveries. Whoever holds one keeps saying so, and
+// after a crash an agent waits this long for what the dead dispatcher had in hand.
+const TargetAckWait = 8 * time.Second
+
 // lanePending bounds what one lane's verifier holds unacknowledged.
 const lanePending = 2048
 
@@ -36,6 +40,7 @@ func (l Layout) targets() []jetstream.ConsumerConfig {
 	out := make([]jetstream.ConsumerConfig, 0, len(l.Targets))
 	for _, t := range l.Targets {
 		c := durable(TargetConsumer(t.Name), t.Pending)
+		c.AckWait = TargetAckWait
 		for _, s := range t.Sources {
 			c.FilterSubjects = append(c.FilterSubjects, l.Names.VerifiedOf(s))
 		}

@@ -17,9 +17,11 @@ import (
 
 // What a publish can end in besides an acknowledgement.
 var (
-	// ErrUnavailable: no stream answered, or the connection is down. Nothing is known to be
-	// stored; after a time-out or a lost connection it may be all the same.
+	// ErrUnavailable: no stream answered, or the connection is down. Nothing is known to be stored.
 	ErrUnavailable = errors.New("bus unavailable")
+	// ErrUnconfirmed: sent, but the acknowledgement did not come in time or the connection was
+	// lost before it. It may have been stored. It is an ErrUnavailable, too.
+	ErrUnconfirmed = fmt.Errorf("%w: not confirmed", ErrUnavailable)
 	// ErrFull: the stream, or the subject's share of it, is full. Nothing was stored.
 	ErrFull = errors.New("stream full")
 	// ErrWrongLastSequence: the expected last sequence did not hold. Nothing was stored.
@@ -40,6 +42,7 @@ type Ack struct {
 type Publisher struct {
 	nc      *nats.Conn
 	sub     *nats.Subscription
+	status  chan nats.Status
 	inbox   string
 	timeout time.Duration
 
@@ -72,21 +75,37 @@ func NewPublisher(nc *nats.Conn, identity string, timeout time.Duration) (*Publi
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, fmt.Errorf("open the acknowledgement inbox: %w", err)
 	}
-	p.sub = sub
+	p.sub, p.status = sub, nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	go p.follow()
 	return p, nil
 }
 
-// Close stops receiving; whatever is under way ends in ErrUnavailable.
+// follow ends what is under way when the connection is lost: its acknowledgements were for
+// an inbox that the server no longer knows.
+func (p *Publisher) follow() {
+	for range p.status {
+		p.abandon()
+	}
+}
+
+// Close stops receiving; whatever is under way ends in ErrUnconfirmed.
 func (p *Publisher) Close() error {
-	p.closed.Store(true)
+	if p.closed.Swap(true) {
+		return nil
+	}
 	err := p.sub.Unsubscribe()
+	p.nc.RemoveStatusListener(p.status)
+	p.abandon()
+	return err
+}
+
+func (p *Publisher) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for token, w := range p.waiting {
 		delete(p.waiting, token)
-		w.done <- result{err: ErrUnavailable}
+		w.done <- result{err: fmt.Errorf("%w: connection lost", ErrUnconfirmed)}
 	}
-	return err
 }
 
 // Publish sends m and waits for the acknowledgement.
@@ -135,10 +154,10 @@ func (w *Pending) Wait(ctx context.Context) (Ack, error) {
 		return r.ack, r.err
 	case <-ctx.Done():
 		w.p.forget(w.token)
-		return Ack{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return Ack{}, fmt.Errorf("%w: %w", ErrUnconfirmed, ctx.Err())
 	case <-timer.C:
 		w.p.forget(w.token)
-		return Ack{}, fmt.Errorf("%w: no acknowledgement in %s", ErrUnavailable, w.p.timeout)
+		return Ack{}, fmt.Errorf("%w: no acknowledgement in %s", ErrUnconfirmed, w.p.timeout)
 	}
 }
 

@@ -175,3 +175,41 @@ func stored(m *nats.Msg) (*Stored, error) {
 	}
 	return s, nil
 }
+
+// FirstOf reads the oldest stored message on a subject with wildcards from the stream's
+// leader, for streams that allow no direct gets; ErrNotFound when there is none.
+func FirstOf(ctx context.Context, nc *nats.Conn, stream, subject string) (seq uint64, stored time.Time, err error) {
+	body, err := json.Marshal(getRequest{Seq: 1, NextFor: subject})
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	m, err := nc.RequestWithContext(ctx, APILocal+".STREAM.MSG.GET."+stream, body)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	var answer struct {
+		Message *struct {
+			Seq  uint64    `json:"seq"`
+			Time time.Time `json:"time"`
+		} `json:"message"`
+		Error *struct {
+			Code        int    `json:"err_code"`
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return 0, time.Time{}, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.Code == codeNoMessage:
+		return 0, time.Time{}, ErrNotFound
+	case answer.Error != nil:
+		return 0, time.Time{}, fmt.Errorf("read stream %s: %s", stream, answer.Error.Description)
+	case answer.Message == nil:
+		return 0, time.Time{}, fmt.Errorf("read stream %s: empty answer", stream)
+	}
+	return answer.Message.Seq, answer.Message.Time, nil
+}
+
+// codeNoMessage is the server's word for a message that is not there.
+const codeNoMessage = 10037

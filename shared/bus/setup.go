@@ -106,7 +106,7 @@ func ensureConsumer(ctx context.Context, s jetstream.Stream, want jetstream.Cons
 		return &DiffersError{"consumer " + want.Durable, []string{"AckPolicy", "PriorityPolicy"}}
 	}
 	want.DeliverPolicy, want.OptStartTime, want.OptStartSeq = have.DeliverPolicy, have.OptStartTime, have.OptStartSeq
-	if slices.Equal(have.FilterSubjects, want.FilterSubjects) && have.FilterSubject == want.FilterSubject && have.MaxAckPending == want.MaxAckPending {
+	if slices.Equal(have.FilterSubjects, want.FilterSubjects) && have.FilterSubject == want.FilterSubject && have.MaxAckPending == want.MaxAckPending && have.AckWait == want.AckWait {
 		return nil
 	}
 	if _, err := s.UpdateConsumer(ctx, want); err != nil {

@@ -2,6 +2,7 @@
 package verifier_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,4 +194,31 @@ verifier: { skew: 1s, min_window: 4s }
 	if len(events) != 2 || events[1].DwRaw != original {
 		t.Errorf("%d events, want the first and the one of raw message %d", len(events), original)
 	}
+}
+
+// A server that dies may have kept an acknowledgement and not the removal that goes with
+// it. Nobody delivers such a message again, and it would use up its source's share for ever.
+func TestMessagesBelowTheAckFloorAreFound(t *testing.T) {
+	g := newGuard(t, agentsSource)
+	ctx := context.Background()
+	var want []string
+	for i := range 5 {
+		g.post("agents", g.sign("agents", fmt.Sprintf("msg_%d", i), fmt.Sprintf(`{"task_id":"%d","status":"completed"}`, i), time.Now()))
+		want = append(want, fmt.Sprint(i))
+	}
+	_, js := g.JetStream(t, bus.SetupEdgeUser)
+	lane := bus.LaneConsumer(bus.LaneOf("agents"))
+	if _, err := js.ResetConsumerToSequence(ctx, "DW_RAW", lane, 6); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := js.Consumer(ctx, "DW_RAW", lane); err != nil || c.CachedInfo().NumPending != 0 {
+		t.Fatalf("the lane still sees its messages (%v)", err)
+	}
+	g.start()
+	g.settled()
+	var got []string
+	for _, e := range g.events() {
+		got = append(got, e.Subject)
+	}
+	equal(t, "events", got, want)
 }
