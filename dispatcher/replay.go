@@ -58,7 +58,7 @@ func attempt(ctx context.Context, r *route, stored *bus.Stored) (result target.R
 func (p *replayer) delivered(done bus.Done, r *route, stored *bus.Stored, o bus.Order) bus.Done {
 	seq, _ := strconv.ParseUint(stored.Header.Get(bus.HeaderEvent), 10, 64)
 	r.gauge.done(1)
-	p.announce(r.name, o.ID, first(stored.Header, "ce-id"), seq, 1)
+	p.announce(taken{target: r.name, delivery: o.ID, id: first(stored.Header, "ce-id"), seq: seq, attempts: 1, replayOf: stored.Header.Get(bus.HeaderDelivery)})
 	done.Result, done.Seq = "delivered", seq
 	return done
 }

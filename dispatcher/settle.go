@@ -63,17 +63,29 @@ func (w *worker) nak(d delivery, after time.Duration) {
 	}
 }
 
-// tell lets whoever watches know of a delivery: best effort, never in the way.
-func (w *worker) tell(d delivery) {
-	w.announce(w.name, d.event.DwDelivery, d.event.ID, d.seq, d.attempt)
+// taken is what whoever watches learns of an event that a target took.
+type taken struct {
+	target, delivery, id string
+	seq                  uint64 // in the verified stream
+	attempts             int
+	replayOf             string // the delivery that this replays, "" for a first delivery
 }
 
-func (k *kit) announce(name, delivery, id string, seq uint64, attempts int) {
-	_ = k.nc.PublishMsg(&nats.Msg{Subject: k.names.Live("delivered", name), Header: nats.Header{
-		bus.HeaderDelivery: {delivery},
-		bus.HeaderEvent:    {strconv.FormatUint(seq, 10)},
-		bus.HeaderTarget:   {name},
-		bus.HeaderAttempts: {strconv.Itoa(attempts)},
-		"ce-id":            {sanitise(id)},
-	}})
+// tell lets whoever watches know of a delivery: best effort, never in the way.
+func (w *worker) tell(d delivery) {
+	w.announce(taken{target: w.name, delivery: d.event.DwDelivery, id: d.event.ID, seq: d.seq, attempts: d.attempt})
+}
+
+func (k *kit) announce(t taken) {
+	m := &nats.Msg{Subject: k.names.Live("delivered", t.target), Header: nats.Header{
+		bus.HeaderDelivery: {t.delivery},
+		bus.HeaderEvent:    {strconv.FormatUint(t.seq, 10)},
+		bus.HeaderTarget:   {t.target},
+		bus.HeaderAttempts: {strconv.Itoa(t.attempts)},
+		"ce-id":            {sanitise(t.id)},
+	}}
+	if t.replayOf != "" {
+		m.Header[bus.HeaderReplayOf] = []string{t.replayOf}
+	}
+	_ = k.nc.PublishMsg(m)
 }

@@ -141,8 +141,11 @@ func (f *follower) awaited(t *trail) []string {
 }
 
 // final: the verifier has spoken, or this is the replay of a dead letter, which only a
-// target speaks of.
-func (t *trail) final() bool { return t.judged() || t.has("delivered") || t.has("dead") }
+// target speaks of. A target's word alone is no end: the verifier's may only have been
+// missed, and other targets may still be at it.
+func (t *trail) final() bool {
+	return t.judged() || t.has("replayed") && (t.has("delivered") || t.has("dead"))
+}
 
 // settleAfter is how long a target's own word may take to arrive after its
 // acknowledgement could be seen.

@@ -73,10 +73,11 @@ func ofTarget(what string, m *bus.Stored) observation {
 	if n := first(m.Header, bus.HeaderAttempts); n != "" {
 		detail = strings.TrimSpace("attempt " + n + " " + detail)
 	}
-	o.steps = []api.Step{{
+	o.steps = arrival(m.Header, "", "", first(m.Header, bus.HeaderReplayOf))
+	o.steps = append(o.steps, api.Step{
 		Door: "dispatcher", What: what, Subject: first(m.Header, bus.HeaderTarget), Detail: detail,
 		Reason: string(reason), Fix: reason.Fix(), Seq: m.Seq, At: m.Time,
-	}}
+	})
 	return o.timed()
 }
 
