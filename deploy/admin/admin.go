@@ -77,7 +77,7 @@ func New(s Settings) (*Admin, error) {
 		return nil, errors.New("open the admin listener: no token")
 	}
 	names := bus.NewNames(s.Config.NATS.Prefix)
-	a := &Admin{settings: s, names: names, live: newLive(names), stopping: make(chan struct{})}
+	a := &Admin{settings: s, names: names, live: newLive(names, s.Ops), stopping: make(chan struct{})}
 	a.config.Store(s.Config)
 	a.follow = newFollower(a.targetsOf)
 	a.live.each = a.follow.see
@@ -168,15 +168,12 @@ const drainTime = 5 * time.Second
 
 // Run serves until ctx is done. Streams and long polls end then, other requests finish.
 func (a *Admin) Run(ctx context.Context) error {
-	stop, err := a.live.watch(a.settings.Ops)
-	if err != nil {
-		return errors.Join(err, a.listener.Close())
-	}
 	defer func() { _ = a.out.Close() }()
-	defer stop()
+	defer a.live.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	background.Go(func() { a.chores(ctx) })
+	background.Go(func() { a.live.tend(ctx) })
 	defer background.Wait()
 	defer cancel()
 	server := a.server()

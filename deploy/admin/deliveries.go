@@ -38,6 +38,9 @@ func (a *Admin) await(ctx context.Context, id ulid.ULID, wait time.Duration) (ap
 	defer deadline.Stop()
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
+	if err := a.live.wake(); err != nil {
+		return api.Delivery{}, err
+	}
 	if err := a.recall(ctx, id); err != nil {
 		return api.Delivery{}, err
 	}

@@ -74,18 +74,16 @@ func (a *Admin) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.streaming(w, r, func(ctx context.Context, out *sse, w *watcher) error {
+	return a.streaming(w, r, func(ctx context.Context, out *sse, w *watcher) error {
 		return a.streamEvents(ctx, out, wanted{r.URL.Query().Get("source"), r.URL.Query().Get("type"), since, history}, w)
 	})
-	return nil
 }
 
 // steps streams every step of every delivery.
 func (a *Admin) steps(w http.ResponseWriter, r *http.Request) error {
-	a.streaming(w, r, func(ctx context.Context, out *sse, w *watcher) error {
+	return a.streaming(w, r, func(ctx context.Context, out *sse, w *watcher) error {
 		return relay(ctx, out, w, func(o observation) error { return sendSteps(out, o) })
 	})
-	return nil
 }
 
 func sendSteps(out *sse, o observation) error {
@@ -102,9 +100,12 @@ func sendSteps(out *sse, o observation) error {
 }
 
 // streaming runs a stream until its client goes, is cut, or the process stops. It watches
-// before the answer begins, so that nothing after the first byte is missed. The answer has
-// begun: whatever ends it, nobody can be told more.
-func (a *Admin) streaming(w http.ResponseWriter, r *http.Request, run func(context.Context, *sse, *watcher) error) {
+// before the answer begins, so that nothing after the first byte is missed. Once the answer has
+// begun, whatever ends it, nobody can be told more.
+func (a *Admin) streaming(w http.ResponseWriter, r *http.Request, run func(context.Context, *sse, *watcher) error) error {
+	if err := a.live.wake(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	go func() { // ends with the request
@@ -123,6 +124,7 @@ func (a *Admin) streaming(w http.ResponseWriter, r *http.Request, run func(conte
 	if err != nil && ctx.Err() == nil {
 		a.settings.Log.Debug().Str("cause", err.Error()).Msg("stream to a watching client ended")
 	}
+	return nil
 }
 
 func (a *Admin) streamEvents(ctx context.Context, out *sse, q wanted, watching *watcher) error {

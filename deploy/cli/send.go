@@ -97,6 +97,7 @@ func (a *app) sendAll(ctx context.Context, s *signer, o *sending, body []byte) e
 		if client, err = a.client(); err != nil {
 			return err
 		}
+		defer watching(ctx, client)()
 	}
 	results := []sent{}
 	var failures []error
@@ -125,6 +126,16 @@ func (a *app) sendAll(ctx context.Context, s *signer, o *sending, body []byte) e
 		return err
 	}
 	return verdict(failures)
+}
+
+// watching makes the operators' API watch the bus from before anything is sent, so that it
+// sees each step. Without it a delivery's end is read from the streams.
+func watching(ctx context.Context, client *api.Client) (stop func()) {
+	stream, err := client.Steps(ctx)
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = stream.Close() }
 }
 
 func (a *app) request(s *signer, o *sending, body []byte) (*signature.Request, error) {

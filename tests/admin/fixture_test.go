@@ -39,6 +39,7 @@ type world struct {
 	edge       jetstream.JetStream // as the verifier works the raw stream
 	lanes      map[string]jetstream.Consumer
 	out        *nats.Conn // as the dispatcher
+	ops        *nats.Conn // the admin's own
 }
 
 type options struct {
@@ -56,8 +57,9 @@ func start(t *testing.T, o options) *world {
 	f := harness.Bus(t, o.Options)
 	cfg := &config.Config{Admin: config.Admin{Listen: "127.0.0.1:0"}, Targets: o.targets}
 	cfg.Streams.Verified.Keep = config.Duration(o.keep)
+	ops := f.Connect(t, bus.OpsUser)
 	a, err := admin.New(admin.Settings{
-		Config: cfg, Ops: f.Connect(t, bus.OpsUser), Janitor: f.Connect(t, bus.JanitorUser), Token: config.NewSecret([]byte(token)),
+		Config: cfg, Ops: ops, Janitor: f.Connect(t, bus.JanitorUser), Token: config.NewSecret([]byte(token)),
 		Log: zerolog.New(zerolog.NewTestWriter(t)), Registry: prometheus.NewRegistry(), Ready: o.ready, Version: api.Version{Version: "1.2.3"},
 	})
 	if err != nil {
@@ -73,7 +75,7 @@ func start(t *testing.T, o options) *world {
 		}
 	})
 	t.Cleanup(stop)
-	w := &world{Fixture: f, t: t, admin: a, stop: stop, lanes: map[string]jetstream.Consumer{}, client: &api.Client{URL: "http://" + a.Addr(), Token: token, HTTP: &http.Client{Transport: &http.Transport{}}}}
+	w := &world{Fixture: f, t: t, admin: a, ops: ops, stop: stop, lanes: map[string]jetstream.Consumer{}, client: &api.Client{URL: "http://" + a.Addr(), Token: token, HTTP: &http.Client{Transport: &http.Transport{}}}}
 	t.Cleanup(w.client.HTTP.CloseIdleConnections)
 	w.ingress = w.publisher(f.Connect(t, bus.IngressUser), bus.IngressUser)
 	w.verifier = w.publisher(f.Connect(t, bus.VerifierUser), bus.VerifierUser)

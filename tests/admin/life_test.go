@@ -85,3 +85,18 @@ func TestReloadKeepsTheListener(t *testing.T) {
 		t.Errorf("after the reload: %+v, %v, want a target without a consumer yet", got.Targets, err)
 	}
 }
+
+// TestNobodyListensForNobody: the bus sends what passes to the operators' listener only
+// after somebody asked.
+func TestNobodyListensForNobody(t *testing.T) {
+	w := start(t, options{})
+	before := w.ops.NumSubscriptions()
+	s, err := w.client.Steps(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if got := w.ops.NumSubscriptions(); got != before+2 {
+		t.Errorf("%d subscriptions for a client that watches, %d before it; want 2 more", got, before)
+	}
+}
