@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/doorward/doorward/deploy/embedded"
@@ -102,7 +103,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := p.open(ctx); err != nil {
 		return errors.Join(err, p.close())
 	}
+	ballast := newBallast()
 	err = p.run(ctx)
+	runtime.KeepAlive(ballast)
 	return errors.Join(err, p.close())
 }
 

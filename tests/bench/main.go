@@ -32,6 +32,7 @@ func run() int {
 	flag.DurationVar(&o.length, "length", 4*time.Second, "length of one measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are printed")
 	flag.IntVar(&o.conns, "conns", 64, "connections at saturation")
+	flag.StringVar(&o.durability, "durability", "both", "power-loss, process or both")
 	flag.BoolVar(&o.bus, "bus", true, "measure what the bus's walls cost, too")
 	store, sync := flag.String("store", "", "internal"), flag.Bool("sync", false, "internal")
 	flag.Parse()
@@ -65,5 +66,7 @@ type options struct {
 	length   time.Duration
 	rounds   int
 	conns    int
-	bus      bool
+	// durability is one of the configuration's, or "both".
+	durability string
+	bus        bool
 }

@@ -19,6 +19,9 @@ func measure(ctx context.Context, o options) error {
 	}
 	fmt.Printf("fsync of a 1.2 kB append: p50 %s, p99 %s\n", p50, p99)
 	for _, sync := range []bool{true, false} {
+		if o.durability != "both" && o.durability != string(durabilityName(sync)) {
+			continue
+		}
 		if err := durability(ctx, o, sync); err != nil {
 			return err
 		}
