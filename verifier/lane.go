@@ -42,6 +42,9 @@ const (
 func (l *lane) run(ctx context.Context) {
 	go l.settle.run()
 	defer l.settle.stop()
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { l.settle.sweep(sweeping) })
 	for ctx.Err() == nil {
 		if err := l.turn(ctx); err != nil && ctx.Err() == nil {
 			l.log.Warn().Int("lane", l.number).Str("cause", err.Error()).Msg("lane starts over from its ack floor")
@@ -49,6 +52,8 @@ func (l *lane) run(ctx context.Context) {
 		}
 	}
 	l.settle.drain()
+	stop()
+	sweeper.Wait()
 	l.leave()
 }
 

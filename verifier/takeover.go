@@ -38,9 +38,8 @@ func (l *lane) takeOver(ctx context.Context) error {
 }
 
 // rouse frees, on an idle lane that nobody is pinned to, what would otherwise come again
-// only with the next message: what a dead verifier held, and messages below the ack floor.
-// These are left behind when the server dies between keeping an acknowledgement and
-// removing the message; nobody would ever deliver them again.
+// only with the next message: what a dead verifier held, and messages below the ack floor
+// that it did not come to remove; nobody would ever deliver them again.
 func (l *lane) rouse(ctx context.Context) error {
 	info, err := l.consumer.Info(ctx)
 	if err != nil {
@@ -95,6 +94,7 @@ func (l *lane) recall(ctx context.Context, oldest time.Time) error {
 // startOver forgets the pin after a failure; the next turn resets and takes over.
 func (l *lane) startOver(ctx context.Context) {
 	l.settle.drain()
+	l.settle.mend()
 	l.pin = ""
 	select {
 	case <-time.After(retryPause):

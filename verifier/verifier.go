@@ -120,7 +120,9 @@ func (v *Verifier) openLanes(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find lane %d: %w; was the bus set up?", i, err)
 		}
-		v.lanes = append(v.lanes, &lane{number: i, v: v, consumer: c, log: v.log, settle: newSettler(v)})
+		l := &lane{number: i, v: v, consumer: c, log: v.log}
+		l.settle = newSettler(l)
+		v.lanes = append(v.lanes, l)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (l Layout) lanes() []jetstream.ConsumerConfig {
 		out[i] = jetstream.ConsumerConfig{
 			Durable:        LaneConsumer(i),
 			FilterSubject:  l.Names.RawLane(i),
-			AckPolicy:      jetstream.AckExplicitPolicy,
+			AckPolicy:      jetstream.AckAllPolicy, // in order, so one stands for all before it
 			AckWait:        AckWait,
 			MaxDeliver:     -1,
 			MaxAckPending:  lanePending,

@@ -46,6 +46,7 @@ func (l Layout) Identities() []Identity {
 			pull(APILocal, raw, "*"),
 			APILocal+".CONSUMER.RESET."+raw+".*",
 			APILocal+".CONSUMER.UNPIN."+raw+".*",
+			APILocal+".STREAM.PURGE."+raw,   // removes what is settled
 			APILocal+".STREAM.MSG.GET."+raw, // finds what lies below a consumer's ack floor
 			InboxPrefix(IngressUser)+".*.*", // verdicts, and nothing else in EDGE
 		)},

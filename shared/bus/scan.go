@@ -213,3 +213,27 @@ func FirstOf(ctx context.Context, nc *nats.Conn, stream, subject string) (seq ui
 
 // codeNoMessage is the server's word for a message that is not there.
 const codeNoMessage = 10037
+
+// Purge removes a stream's messages on a subject with wildcards, below a sequence.
+func Purge(ctx context.Context, nc *nats.Conn, stream, subject string, below uint64) error {
+	body, err := json.Marshal(map[string]any{"filter": subject, "seq": below})
+	if err != nil {
+		return fmt.Errorf("purge stream %s: %w", stream, err)
+	}
+	m, err := nc.RequestWithContext(ctx, APILocal+".STREAM.PURGE."+stream, body)
+	if err != nil {
+		return fmt.Errorf("purge stream %s: %w", stream, err)
+	}
+	var answer struct {
+		Error *struct {
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return fmt.Errorf("purge stream %s: %w", stream, err)
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("purge stream %s: %s", stream, answer.Error.Description)
+	}
+	return nil
+}

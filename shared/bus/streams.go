@@ -125,14 +125,15 @@ func orUnlimited(n int64) int64 {
 	return n
 }
 
-// raw keeps requests until the verifier is done with them. No age limit: that would
-// delete unprocessed work. No direct reads: only the verifier sees what senders sent.
+// raw keeps requests until the verifier is done with them and removes them. It is no work
+// queue: that would sync the removal of each message on its own (decision 0006). No age
+// limit: that would delete unprocessed work. No direct reads: only the verifier sees what
+// senders sent.
 func (l Layout) raw() jetstream.StreamConfig {
-	c := l.stream(Raw, jetstream.WorkQueuePolicy, jetstream.DiscardNew, l.Names.join("raw", "*", "*"))
+	c := l.stream(Raw, jetstream.LimitsPolicy, jetstream.DiscardNew, l.Names.join("raw", "*", "*"))
 	c.MaxAge = 0
 	c.DiscardNewPerSubject = c.MaxMsgsPerSubject > 0
 	c.AllowDirect = false
-	c.DenyPurge = true
 	return c
 }
 

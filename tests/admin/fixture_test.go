@@ -37,6 +37,7 @@ type world struct {
 	verifier   *bus.Publisher
 	dispatcher *bus.Publisher
 	edge       jetstream.JetStream // as the verifier works the raw stream
+	edgeConn   *nats.Conn
 	lanes      map[string]jetstream.Consumer
 	out        *nats.Conn // as the dispatcher
 	ops        *nats.Conn // the admin's own
@@ -81,7 +82,7 @@ func start(t *testing.T, o options) *world {
 	w.verifier = w.publisher(f.Connect(t, bus.VerifierUser), bus.VerifierUser)
 	w.out = f.Connect(t, bus.DispatcherUser)
 	w.dispatcher = w.publisher(w.out, bus.DispatcherUser)
-	_, w.edge = f.JetStream(t, bus.VerifierEdgeUser)
+	w.edgeConn, w.edge = f.JetStream(t, bus.VerifierEdgeUser)
 	w.until(func() bool { _, err := w.client.Version(t.Context()); return err == nil })
 	return w
 }
@@ -151,6 +152,13 @@ func (w *world) settled(source string) {
 	for m := range batch.Messages() {
 		n++
 		if err := m.DoubleAck(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := bus.Purge(w.t.Context(), w.edgeConn, w.Names.Stream(bus.Raw), m.Subject(), meta.Sequence.Stream+1); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ func roles() map[string]role {
 	return map[string]role{
 		bus.IngressUser: {publish: []string{"dw.raw.>"}},
 		bus.VerifierEdgeUser: {publish: slices.Concat(works(js, "DW_RAW", "*"), []string{
-			js + ".CONSUMER.RESET.DW_RAW.*", js + ".CONSUMER.UNPIN.DW_RAW.*", js + ".STREAM.MSG.GET.DW_RAW", "_INBOX_ingress.*.*",
+			js + ".CONSUMER.RESET.DW_RAW.*", js + ".CONSUMER.UNPIN.DW_RAW.*", js + ".STREAM.MSG.GET.DW_RAW", js + ".STREAM.PURGE.DW_RAW", "_INBOX_ingress.*.*",
 		})},
 		bus.VerifierUser: {publish: slices.Concat(
 			[]string{"dw.in.>", "dw.nonce.>", "dw.refused.>", "dw.quarantine.>", "dw.held.>", "dw.replay.done.*"},

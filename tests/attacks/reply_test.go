@@ -176,8 +176,8 @@ func TestNobodyAsksInCore(t *testing.T) {
 	}
 }
 
-// TestPurge (N04): the janitor's purge is the one deletion that ships, and only on
-// DW_VERIFIED.
+// TestPurge (N04): two deletions ship. The janitor's, only on DW_VERIFIED, and the
+// verifier's on DW_RAW, where it removes what is settled; the ingress has none.
 func TestPurge(t *testing.T) {
 	f := open(t)
 	f.genuine(f.as(bus.VerifierUser), "one")
@@ -200,11 +200,17 @@ func TestPurge(t *testing.T) {
 		}
 		f.expectStored(map[bus.Stream]uint64{})
 	})
-	for _, s := range []bus.Stream{bus.Raw, bus.AuditLog} {
-		t.Run("N04 DW_"+string(s)+" can't be purged even by its set-up", func(t *testing.T) {
+	t.Run("N04 DW_AUDIT can't be purged even by its set-up", func(t *testing.T) {
+		f := f.in(t)
+		if err := f.stream(bus.Audit, bus.AuditLog).Purge(context.Background()); err == nil {
+			t.Error("purged")
+		}
+	})
+	for id, want := range map[string]bool{bus.VerifierEdgeUser: true, bus.IngressUser: false} {
+		t.Run("N04 "+id+" purges DW_RAW", func(t *testing.T) {
 			f := f.in(t)
-			if err := f.stream(accountOf(f.Layout)[s], s).Purge(context.Background()); err == nil {
-				t.Error("purged")
+			if got := f.mayPublish(f.as(id), "$JS.API.STREAM.PURGE.DW_RAW"); got != want {
+				t.Errorf("permitted is %v, want %v", got, want)
 			}
 		})
 	}

@@ -199,7 +199,7 @@ func TestFullStream(t *testing.T) {
 // work takes one message of a source from the raw stream, as the next door does.
 func (f *fixture) work(t *testing.T, source string) {
 	t.Helper()
-	_, js := f.JetStream(t, bus.VerifierEdgeUser)
+	nc, js := f.JetStream(t, bus.VerifierEdgeUser)
 	lane, err := js.Consumer(context.Background(), f.Names.Stream(bus.Raw), bus.LaneConsumer(bus.LaneOf(source)))
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,14 @@ func (f *fixture) work(t *testing.T, source string) {
 		t.Fatal(err)
 	}
 	for m := range batch.Messages() {
-		if err := m.DoubleAck(t.Context()); err != nil {
+		meta, err := m.Metadata()
+		if err == nil {
+			err = m.DoubleAck(t.Context())
+		}
+		if err == nil {
+			err = bus.Purge(t.Context(), nc, f.Names.Stream(bus.Raw), m.Subject(), meta.Sequence.Stream+1)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
