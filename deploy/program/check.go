@@ -6,7 +6,6 @@ import (
 
 	"github.com/doorward/doorward/deploy/embedded"
 	"github.com/doorward/doorward/dispatcher"
-	"github.com/doorward/doorward/shared/bus"
 	"github.com/doorward/doorward/shared/config"
 	"github.com/doorward/doorward/shared/standalone"
 	"github.com/doorward/doorward/verifier"
@@ -73,13 +72,4 @@ func publicKey(ref config.Ref) (string, error) {
 		return "", fmt.Errorf("not an nkey seed: %w", err)
 	}
 	return pair.PublicKey()
-}
-
-// Identities lists the users of the bus for whoever makes credentials.
-func Identities() []string {
-	var out []string
-	for _, id := range (bus.Layout{Names: bus.NewNames("")}).Identities() {
-		out = append(out, id.Name)
-	}
-	return out
 }

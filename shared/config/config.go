@@ -93,7 +93,8 @@ type Verifier struct {
 	NonceKey Ref `yaml:"nonce_key"`
 	// Skew is how far in the future a signed time may lie; default 60s.
 	Skew Duration `yaml:"skew"`
-	// MinWindow raises the duplicate window of the verified stream above what the sources need.
+	// MinWindow takes the place of the ten minutes by which the duplicate window of the verified
+	// stream exceeds what freshness lets in, and is the least it will be.
 	MinWindow Duration `yaml:"min_window"`
 	// MemoryBudget bounds the memory that nonces may need; loading refuses more. Default 1GiB.
 	MemoryBudget Bytes `yaml:"memory_budget"`

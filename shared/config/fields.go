@@ -70,7 +70,7 @@ var fields = map[string]field{
 	"Verifier.seal":          {doc: "HPKE private key that refused requests are sealed to; embedded: kept in the state directory."},
 	"Verifier.nonce_key":     {doc: "Key of the nonces; embedded: kept in the state directory."},
 	"Verifier.skew":          {doc: "How far in the future a signed time may lie.", def: "60s", max: "1h"},
-	"Verifier.min_window":    {doc: "Least duplicate window of the verified stream."},
+	"Verifier.min_window":    {doc: "Least duplicate window of the verified stream, in place of ten minutes more than freshness lets in."},
 	"Verifier.memory_budget": {doc: "Limit of the memory that nonces may need.", def: "1GiB", min: "1MiB"},
 
 	"Admin.listen": {doc: "Loopback address of the operators' listener.", def: "127.0.0.1:9090"},

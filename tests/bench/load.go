@@ -18,7 +18,6 @@ type result struct {
 	rate     float64 // per second
 	p50, p99 time.Duration
 	cpu      time.Duration // of the measured process, per event
-	failed   int64
 }
 
 // request is one prepared HTTP request.
@@ -69,10 +68,9 @@ type load struct {
 
 // tally is what one load saw.
 type tally struct {
-	mu     sync.Mutex
-	hist   *hdrhistogram.Histogram
-	n      atomic.Int64
-	failed atomic.Int64
+	mu   sync.Mutex
+	hist *hdrhistogram.Histogram
+	n    atomic.Int64
 }
 
 func (l load) run(ctx context.Context) (*tally, time.Duration, error) {
@@ -128,7 +126,6 @@ func (l load) connection(ctx context.Context, t *tally, start time.Time, n int) 
 			l.seen.sent(r.id, due)
 		}
 		if err := exchange(conn, in, r.bytes); err != nil {
-			t.failed.Add(1)
 			return err
 		}
 		_ = local.RecordValue(time.Since(due).Microseconds())

@@ -42,8 +42,6 @@ func run() int {
 	switch *role {
 	case "":
 		err = measure(ctx, o)
-	case "load":
-		err = onlyLoad(ctx, *store, float64(o.rounds), o.length)
 	case "floor-accept":
 		err = floor(ctx, *store, *sync, false)
 	case "accept":

@@ -203,7 +203,7 @@ func (c *child) take(ctx context.Context, s subject, l load) (result, error) {
 		hist = l.seen.hist
 	}
 	return result{
-		rate: float64(n) / took.Seconds(), failed: t.failed.Load(), cpu: (c.cpu() - before) / time.Duration(max(n, 1)),
+		rate: float64(n) / took.Seconds(), cpu: (c.cpu() - before) / time.Duration(max(n, 1)),
 		p50: time.Duration(hist.ValueAtQuantile(50)) * time.Microsecond, p99: time.Duration(hist.ValueAtQuantile(99)) * time.Microsecond,
 	}, nil
 }

@@ -35,7 +35,7 @@ func Credentials(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, identity := range program.Identities() {
+	for _, identity := range program.Names().Identities {
 		path := filepath.Join(dir, identity+".nk")
 		pair, err := nkeys.CreateUser()
 		if err != nil {
