@@ -23,6 +23,8 @@ type lane struct {
 	log      zerolog.Logger
 
 	pin    string
+	oldest uint64 // raw sequence that the first delivery after a reset must have
+	last   uint64 // the consumer's own number of the last delivery, 0 after a reset
 	swept  uint64 // the connection's life in which the idle lane was last looked through
 	memory *memory
 	settle *settler
@@ -47,7 +49,7 @@ func (l *lane) run(ctx context.Context) {
 	sweeper.Go(func() { l.settle.sweep(sweeping) })
 	for ctx.Err() == nil {
 		if err := l.turn(ctx); err != nil && ctx.Err() == nil {
-			l.log.Warn().Int("lane", l.number).Str("cause", err.Error()).Msg("lane starts over from its ack floor")
+			l.log.Warn().Int("lane", l.number).Str("cause", err.Error()).Msg("lane starts over from its oldest message")
 			l.startOver(ctx)
 		}
 	}
@@ -172,8 +174,25 @@ func (l *lane) read(m jetstream.Msg) (*item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read a raw message: %w", err)
 	}
+	if err := l.follows(meta.Sequence); err != nil {
+		return nil, err
+	}
 	d := readDelivery(l.v.names.SourceOfRaw(m.Subject()), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data())
 	return &item{msg: m, delivery: d, started: time.Now(), settled: l.memory != nil && l.memory.settled[d.raw]}, nil
+}
+
+// errGap: the server delivered something that did not arrive, as when the connection broke
+// or the process stood still while its pull expired.
+var errGap = errors.New("a delivery was lost on the way")
+
+// follows says whether a delivery is the next one. One acknowledgement stands for all
+// before it, so a lost delivery would be acknowledged along with its successor.
+func (l *lane) follows(n jetstream.SequencePair) error {
+	if l.last == 0 && n.Stream != l.oldest || l.last != 0 && n.Consumer != l.last+1 {
+		return errGap
+	}
+	l.last = n.Consumer
+	return nil
 }
 
 // judge spreads a chunk over the processors; a handful is not worth the hand-over.

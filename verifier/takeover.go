@@ -27,6 +27,9 @@ func (l *lane) takeOver(ctx context.Context) error {
 	}
 	exhaust(batch)
 	oldest, err := l.reset(ctx)
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil // another verifier removed it meanwhile
+	}
 	if err != nil {
 		return err
 	}
@@ -55,22 +58,22 @@ func (l *lane) rouse(ctx context.Context) error {
 		return nil
 	}
 	l.swept = life
-	_, err = l.reset(ctx)
+	if _, err = l.reset(ctx); errors.Is(err, bus.ErrNotFound) {
+		return nil
+	}
 	return err
 }
 
 // reset makes the consumer begin again with the oldest message that the lane still stores,
-// and returns when that was received. Everything stored is unsettled, or was settled and is
-// only to be acknowledged once more.
+// and returns when that was received, or bus.ErrNotFound. Everything stored is unsettled, or
+// was settled and is only to be acknowledged once more.
 func (l *lane) reset(ctx context.Context) (oldest time.Time, err error) {
 	stream := l.v.names.Stream(bus.Raw)
 	seq, oldest, err := bus.FirstOf(ctx, l.v.edgeConn, stream, l.v.names.RawLane(l.number))
-	if errors.Is(err, bus.ErrNotFound) {
-		return time.Now(), nil
-	}
 	if err != nil {
 		return oldest, err
 	}
+	l.oldest, l.last = seq, 0
 	if _, err := l.v.edge.ResetConsumerToSequence(ctx, stream, bus.LaneConsumer(l.number), seq); err != nil {
 		return oldest, fmt.Errorf("reset lane %d to raw message %d: %w", l.number, seq, err)
 	}
@@ -96,10 +99,7 @@ func (l *lane) startOver(ctx context.Context) {
 	l.settle.drain()
 	l.settle.mend()
 	l.pin = ""
-	select {
-	case <-time.After(retryPause):
-	case <-ctx.Done():
-	}
+	pause(ctx)
 	l.unpin(ctx)
 }
 

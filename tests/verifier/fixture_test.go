@@ -230,3 +230,27 @@ func (g *guard) scan(stream bus.Stream, each func(*bus.Stored)) {
 		g.t.Fatal(err)
 	}
 }
+
+// swallow pulls n messages under the verifier's own pin, so that it never sees them.
+func (g *guard) swallow(n int) *nats.Subscription {
+	g.t.Helper()
+	nc, js := g.JetStream(g.t, bus.VerifierEdgeUser)
+	lane := bus.LaneConsumer(bus.LaneOf("agents"))
+	c, err := js.Consumer(context.Background(), "DW_RAW", lane)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	sub, err := nc.SubscribeSync(nc.NewRespInbox())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	pull := fmt.Sprintf(`{"batch":%d,"expires":%d,"group":%q,"id":%q}`, n, 20*time.Second, bus.PinGroup, c.CachedInfo().PriorityGroups[0].PinnedClientID)
+	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.DW_RAW."+lane, sub.Subject, []byte(pull)); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		g.t.Fatal(err)
+	}
+	time.Sleep(2 * bus.PinnedTTL / 3) // the verifier's pull before it expires after a third of this
+	return sub
+}

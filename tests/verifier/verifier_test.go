@@ -222,3 +222,30 @@ func TestMessagesBelowTheAckFloorAreFound(t *testing.T) {
 	}
 	equal(t, "events", got, want)
 }
+
+// A delivery can be lost between server and verifier: the connection breaks, the process
+// stands still while its pull expires. What comes next must not acknowledge it along.
+func TestDeliveriesLostOnTheWayComeAgainInOrder(t *testing.T) {
+	g := newGuard(t, agentsSource)
+	g.start()
+	post := func(i int) {
+		g.post("agents", g.sign("agents", fmt.Sprintf("msg_%d", i), fmt.Sprintf(`{"task_id":"%d","status":"completed"}`, i), time.Now()))
+	}
+	post(0)
+	g.settled()
+	lost := g.swallow(3) // stands in the server's queue before the verifier's next pull
+	for i := 1; i <= 6; i++ {
+		post(i)
+	}
+	for range 3 {
+		if _, err := lost.NextMsg(5 * time.Second); err != nil {
+			t.Fatalf("nothing was lost: %v", err)
+		}
+	}
+	g.settled()
+	var got []string
+	for _, e := range g.events() {
+		got = append(got, e.Subject)
+	}
+	equal(t, "events", got, []string{"0", "1", "2", "3", "4", "5", "6"})
+}
