@@ -55,6 +55,7 @@ type decision struct {
 	nonce   string          // set for Verified
 	digest  string          // SHA-256 of the body
 	seq     uint64          // where the outcome was stored
+	repeat  uint64          // verified sequence that this repeats, 0 when only a claim tells
 }
 
 func refused(reason outcome.Reason, detail string) decision {

@@ -73,7 +73,7 @@ func (l *lane) consult(ctx context.Context, it *item) error {
 // repeats turns a decision into a duplicate of an origin, or into a conflict when the
 // body is another one.
 func (out *decision) repeats(o origin) {
-	out.verdict, out.reason = outcome.Duplicate, outcome.DuplicateReason
+	out.verdict, out.reason, out.repeat = outcome.Duplicate, outcome.DuplicateReason, o.seq
 	out.detail = fmt.Sprintf("raw message %d was delivered before", o.raw)
 	if o.digest != "" && o.digest != out.digest {
 		out.verdict, out.reason = outcome.Refused, outcome.Conflict

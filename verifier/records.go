@@ -64,6 +64,9 @@ func (r *recorder) header(d *delivery, out *decision) nats.Header {
 			h[name] = []string{value}
 		}
 	}
+	if out.repeat != 0 {
+		h[bus.HeaderOriginal] = []string{strconv.FormatUint(out.repeat, 10)}
+	}
 	return h
 }
 

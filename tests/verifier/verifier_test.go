@@ -96,6 +96,11 @@ func TestCoreSubscriberSeesADuplicateOnce(t *testing.T) {
 	other := g.post("agents", g.sign("agents", "msg_1", `{"task_id":"t-1","status":"failed"}`, time.Now()))
 	g.settled()
 	equal(t, "outcomes", g.outcomes(), []string{fmt.Sprintf("duplicate %d", second), fmt.Sprintf("duplicate %d", third), fmt.Sprintf("conflict %d", other)})
+	g.scan(bus.Refused, func(s *bus.Stored) {
+		if got := s.Header.Get(bus.HeaderOriginal); got != "1" {
+			t.Errorf("the record of raw message %s repeats event %q, want 1", s.Header.Get(bus.HeaderRaw), got)
+		}
+	})
 	if _, err := seen.NextMsg(time.Second); err != nil {
 		t.Fatal(err)
 	}
